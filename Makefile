@@ -1,0 +1,47 @@
+# Every target needs nothing but python3 (3.11 or later), git and, for the first set-up, the network.
+PYTHON3 ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# What the demo changes in params.yaml: the dataset in the repository, and a short training on it.
+DEMO := -S dataset=sample -S epochs=6 -S batch_size=16 -S optimizer.lr=0.03
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench lock
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 GB, once)
+
+.venv/ready: requirements.txt requirements-dev.txt
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "setup: needs Python 3.11 or later, found $$($(PYTHON3) --version); try make setup PYTHON3=python3.12"; exit 1; }
+	$(PYTHON3) -m venv .venv
+	.venv/bin/python -m pip install --disable-pip-version-check --quiet -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## run the whole pipeline on the small embedded dataset, without GPU or network
+	@dvc exp remove --quiet demo 2>/dev/null || true
+	dvc exp run --name demo $(DEMO)
+	@echo
+	@python -c "import json; print('test accuracy:', format(json.load(open('metrics/test.json'))['accuracy'], '.1%'))"
+	@echo "pictures:      plots/misclassified.png, plots/gradcam/, plots/gradcam_probes.png"
+	@printf 'plots page:    ' && dvc plots show
+
+test: setup ## run the tests
+	python -m pytest
+
+lint: setup ## check style and formatting
+	ruff check .
+	ruff format --check .
+
+format: setup ## mend style and formatting
+	ruff check --fix .
+	ruff format .
+
+bench: setup ## measure speed on this machine
+	python -m benchmarks
+
+lock: ## compile the exact pins from the direct dependencies (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url requirements.in -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url requirements-dev.in -c requirements.txt -o requirements-dev.txt

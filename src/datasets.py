@@ -1,0 +1,121 @@
+"""Labelled images on disk: four arrays and a description."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from src import artifacts
+from src.errors import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a dataset.
+
+    Attributes:
+        images: uint8 (N, H, W, 3), red, green, blue.
+        labels: int64 (N,), positions in the dataset's `classes`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> "Split":
+        """The images at these positions, in this order."""
+        return Split(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A training split and a test split of the same classes; `source` says whose data it is."""
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by the name of their file, without its ending."""
+        return {
+            "train_images": self.train.images,
+            "train_labels": self.train.labels,
+            "test_images": self.test.images,
+            "test_labels": self.test.labels,
+        }
+
+
+def save(dataset: Dataset, folder: Path) -> None:
+    """Write the folder that `load` reads; it appears complete or not at all."""
+    with artifacts.atomic_folder(folder) as temporary:
+        sums = {}
+        for name, array in dataset.arrays().items():
+            array = np.ascontiguousarray(array)
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+            sums[name] = hashlib.sha256(array).hexdigest()
+        meta = {
+            "name": dataset.name,
+            "classes": dataset.classes,
+            "source": dataset.source,
+            "sha256": sums,
+        }
+        artifacts.write_json(temporary / "meta.json", meta)
+
+
+def load(folder: Path = artifacts.DATASET) -> Dataset:
+    """Open a dataset; pixels are read from disk when they are used.
+
+    Raises:
+        InputError: a file is missing, damaged or of the wrong shape.
+    """
+    meta = artifacts.read_json(folder / "meta.json")
+
+    def read(name: str, dtype: type, dimensions: int) -> np.ndarray:
+        path = artifacts.require(folder / f"{name}.npy")
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise InputError(f"{path}: damaged ({error}); `dvc repro -f download` mends it") from error
+        if array.dtype != dtype or array.ndim != dimensions:
+            raise InputError(
+                f"{path}: {array.dtype} with {array.ndim} dimensions, "
+                f"should be {np.dtype(dtype)} with {dimensions}"
+            )
+        return array
+
+    train, test = (
+        Split(read(f"{split}_images", np.uint8, 4), read(f"{split}_labels", np.int64, 1))
+        for split in ("train", "test")
+    )
+    return Dataset(meta["name"], meta["source"], tuple(meta["classes"]), train, test)
+
+
+def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
+    """Positions of the first `count` images of every class, in the order of the dataset."""
+    return np.sort(np.concatenate([np.flatnonzero(labels == c)[:count] for c in np.unique(labels)]))
+
+
+def hold_out(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split positions into those to train on and those held out, the same share of every class.
+
+    Args:
+        labels: int64 (N,).
+        share: of each class, rounded to whole images; at least one if above 0.
+        seed: which images they are.
+
+    Returns:
+        Two sorted arrays of positions, to train on and held out.
+    """
+    held_out = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        count = max(1, round(len(members) * share)) if share > 0 else 0
+        held_out.append(np.random.default_rng((seed, int(label))).permutation(members)[:count])
+    mask = np.zeros(len(labels), bool)
+    mask[np.concatenate(held_out)] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)

@@ -1,0 +1,75 @@
+"""What the work is done on, and in which precision."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from src.errors import InputError
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A device and the type that convolutions and matrix products are computed in."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Inside, products are computed in `dtype`; weights and sums stay fp32."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """The model on the device, its weights in the memory order that convolutions are fastest in."""
+        return model.to(self.device, memory_format=torch.channels_last)
+
+    def __str__(self) -> str:
+        name = (
+            torch.cuda.get_device_name(self.device)
+            if self.device.type == "cuda"
+            else f"CPU, {torch.get_num_threads()} threads"
+        )
+        return f"{name}, {'fp32' if self.dtype is torch.float32 else 'bf16'}"
+
+
+def choose(device: str, precision: str, report: Callable[[str], None] = print) -> Hardware:
+    """Turn the parameters into what is really there.
+
+    Args:
+        device: `auto`, `cpu` or `cuda`.
+        precision: `auto`, `fp32` or `bf16`.
+        report: is told when `auto` has to make do with the CPU.
+
+    Raises:
+        InputError: `cuda` was asked for and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise InputError(
+            "device: 'cuda', but torch finds no CUDA GPU here; use 'auto' or 'cpu', or see what "
+            "`nvidia-smi` says"
+        )
+    if device == "auto" and not has_cuda:
+        report("device: auto finds no CUDA GPU and takes the CPU")
+    chosen = torch.device("cuda" if has_cuda and device != "cpu" else "cpu")
+    if precision == "auto":
+        precision = "bf16" if _bf16_is_fast(chosen) else "fp32"
+    return Hardware(chosen, torch.bfloat16 if precision == "bf16" else torch.float32)
+
+
+def make_deterministic() -> None:
+    """Same seed, same machine, same bits; refuse operations that cannot promise it."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def _bf16_is_fast(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Without these instructions bf16 is emulated and many times slower than fp32.
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))

@@ -1,0 +1,99 @@
+"""Heatmaps over the images they explain."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+
+from src.figures import CELL, canvas, save
+
+HEAT = colormaps["inferno"]
+LUMA = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
+VISIBLE = 0.02  # share of the scale below which a whole map would look empty
+RIGHT, WRONG = "#00695c", "#b3261e"  # told apart without colour too: a title says which it is
+
+
+def save_explanation(
+    path: Path,
+    image: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    maps: np.ndarray,
+    heading: str,
+) -> None:
+    """Write one image beside its heatmaps; the maps of a layer share one scale, from 0 to their maximum.
+
+    Args:
+        path: a PNG.
+        image: uint8 (H, W, 3).
+        rows: a name a layer.
+        columns: a name a class.
+        maps: float32 (layers, classes, H, W); evidence against a class, below 0, is not drawn.
+        heading: over the whole picture.
+    """
+    size = 1.35 * CELL
+    figure, axes = canvas(len(rows), 1 + len(columns), size * 1.1, size + 0.25, heading)
+    for row, name in enumerate(rows):
+        top = max(float(maps[row].max()), 0.0)
+        axes[row, 0].imshow(image, interpolation="nearest")
+        axes[row, 0].set_ylabel(name, fontsize=9)
+        for column, label in enumerate(columns):
+            axis = axes[row, 1 + column]
+            _draw_heat(axis, image, maps[row, column], top)
+            if row == 0:
+                axis.set_title(label, fontsize=9)
+        scale = ScalarMappable(Normalize(0, top or 1), HEAT)
+        legend = figure.colorbar(scale, ax=axes[row, :], fraction=0.03, pad=0.02, ticks=[0, top or 1])
+        legend.ax.set_yticklabels(["none", "most"], fontsize=8)
+        legend.set_label("evidence", fontsize=8)
+    axes[0, 0].set_title("image", fontsize=9)
+    save(figure, path)
+
+
+def save_probes(
+    path: Path,
+    images: np.ndarray,
+    titles: Sequence[str],
+    correct: Sequence[bool],
+    rows: Sequence[str],
+    maps: np.ndarray,
+    heading: str,
+) -> None:
+    """Write images in a row, and under each its heatmaps, a row a layer; each map has a scale of its own.
+
+    Args:
+        path: a PNG.
+        images: uint8 (N, H, W, 3).
+        titles: N.
+        correct: N, whether the model recognised the image.
+        rows: a name a layer.
+        maps: float32 (layers, N, H, W).
+        heading: over the whole picture.
+    """
+    figure, axes = canvas(1 + len(rows), len(images), 0.8 * CELL, 0.8 * CELL, heading, extra=0.4)
+    axes[0, 0].set_ylabel("image", fontsize=8)
+    for column, (image, title) in enumerate(zip(images, titles, strict=True)):
+        axes[0, column].imshow(image, interpolation="nearest")
+        axes[0, column].set_title(title, fontsize=8, color=RIGHT if correct[column] else WRONG)
+        for row, name in enumerate(rows):
+            heat = maps[row, column]
+            _draw_heat(axes[1 + row, column], image, heat, max(float(heat.max()), 0.0))
+            axes[1 + row, 0].set_ylabel(name, fontsize=8)
+    save(figure, path)
+
+
+def _draw_heat(axis: Axes, image: np.ndarray, heat: np.ndarray, top: float) -> None:
+    """The image in grey with the heat over it, the stronger the less transparent."""
+    grey = np.repeat((image @ LUMA)[..., None] / 255, 3, axis=2)
+    axis.imshow(grey, interpolation="nearest")
+    if top <= 0 or heat.max() < VISIBLE * top:
+        axis.set_xlabel("no positive evidence" if heat.max() <= 0 else "next to no evidence", fontsize=8)
+        return
+    share = np.clip(heat / top, 0, 1)
+    colours = HEAT(share)
+    colours[..., 3] = 0.8 * share**0.6
+    axis.imshow(colours, interpolation="bilinear")

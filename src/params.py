@@ -1,0 +1,184 @@
+"""Every parameter with its type and limits, checked before any work starts."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from src import artifacts
+from src.errors import InputError, suggest
+from src.models import MODELS
+
+
+def _no_bool(value: object) -> object:
+    # YAML's `yes` is True, and True is a number to Python.
+    if isinstance(value, bool):
+        raise ValueError("should be a number")
+    return value
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) and value != "auto" else value
+
+
+Whole = Annotated[int, Strict()]
+Switch = Annotated[bool, Strict()]
+# Not strict: DVC writes `-S optimizer.lr=1e-5` as 1e-05, which PyYAML reads as a string.
+Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+
+
+class Group(BaseModel):
+    """A group of keys: none unknown, none missing, not changed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Optimizer(Group):
+    """SGD as torch has it."""
+
+    name: Literal["sgd"]
+    lr: Annotated[Number, Field(gt=0)]
+    momentum: Share
+    weight_decay: Annotated[Number, Field(ge=0)]
+    nesterov: Switch
+
+    @field_validator("nesterov")
+    @classmethod
+    def _needs_momentum(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("momentum") == 0:
+            raise ValueError("should be false when momentum is 0")
+        return value
+
+
+class Schedule(Group):
+    """How the learning rate moves; `peak` and the divisors matter to `one_cycle` alone."""
+
+    name: Literal["constant", "one_cycle"]
+    peak: Annotated[Number, Field(gt=0, lt=1)]
+    start_divisor: Annotated[Number, Field(ge=1)]
+    end_divisor: Annotated[Number, Field(ge=1)]
+
+
+class Augment(Group):
+    """Random changes to the training images; 0 or false switches one off."""
+
+    pad: Annotated[Whole, Field(ge=0, le=16)]
+    flip: Switch
+    rotate: Annotated[Number, Field(ge=0, le=180)]
+    cutout: Annotated[Whole, Field(ge=0, le=32)]
+
+
+class Evaluate(Group):
+    """How the model is applied when it is not trained."""
+
+    batch_size: Annotated[Whole, Field(ge=1)]
+
+
+class Misclassified(Group):
+    """Which of the mistakes are shown."""
+
+    count: Annotated[Whole, Field(ge=1, le=100)]
+    order: Literal["confident", "index", "random"]
+
+
+class GradCam(Group):
+    """Which layers are explained; `auto` leaves the choice to the model."""
+
+    layers: Annotated[
+        Literal["auto"] | Annotated[list[str], Field(min_length=1)],
+        BeforeValidator(_one_or_many),
+        Field(description="should be 'auto' or names of layers"),
+    ]
+
+
+class Params(Group):
+    """The whole of params.yaml, where each key is explained."""
+
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)]
+    dataset: Literal["cifar10", "sample"]
+    model: Literal[tuple(MODELS)]  # type: ignore[valid-type]
+    norm: Literal["batch", "layer", "group"]
+    epochs: Annotated[Whole, Field(ge=1)]
+    batch_size: Annotated[Whole, Field(ge=1)]
+    validation: Share
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "fp32", "bf16"]
+    workers: Annotated[
+        Literal["auto"] | Annotated[Whole, Field(ge=0, le=64)],
+        Field(description="should be 'auto' or a number from 0 to 64"),
+    ]
+    label_smoothing: Share
+    optimizer: Optimizer
+    schedule: Schedule
+    augment: Augment
+    evaluate: Evaluate
+    misclassified: Misclassified
+    gradcam: GradCam
+
+
+def load(path: Path = artifacts.PARAMS) -> Params:
+    """Read and check the parameters.
+
+    Raises:
+        InputError: the file is missing or no YAML mapping, or a key is unknown, missing, of the wrong type or
+            outside its limits; a line for each.
+    """
+    try:
+        content = yaml.safe_load(artifacts.require(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: should be a mapping of keys to values, not {_show(content)}")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        # A union reports each of its branches; the user made one mistake.
+        lines = dict.fromkeys(_explain(detail, content) for detail in error.errors())
+        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
+
+
+def _explain(error: ErrorDetails, content: dict[str, Any]) -> str:
+    """One line for one of pydantic's errors."""
+    # Its location goes on, behind group and key, with the branch of a union or the place in a list.
+    group, key, value = Params, str(error["loc"][0]), content.get(str(error["loc"][0]))
+    inner = Params.model_fields[key].annotation if key in Params.model_fields else None
+    if _is_group(inner) and isinstance(value, dict) and len(error["loc"]) > 1:
+        name = str(error["loc"][1])
+        group, key, value = inner, f"{key}.{name}", value.get(name)
+    name = key.rpartition(".")[2]
+
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; {suggest(name, group.model_fields)}"
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    field = group.model_fields[name]
+    if error["type"] == "literal_error" and get_origin(field.annotation) is Literal:
+        return f"{key}: {_show(value)} is not known; {suggest(value, get_args(field.annotation))}"
+    if _is_group(field.annotation):
+        rule = f"should be a group of keys ({', '.join(field.annotation.model_fields)})"
+    else:
+        # The field's own words where it has them; else pydantic's, less what is said anyway.
+        rule = field.description or error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        rule = rule.partition(", ")[0]
+    return f"{key}: {rule}, not {_show(value)}"
+
+
+def _is_group(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Group)
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

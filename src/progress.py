@@ -1,0 +1,72 @@
+"""Progress that can be read on a terminal and in a log file."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+REDRAW = 0.5  # seconds between two looks at the numbers; on a GPU each look waits for the device
+LOG_EVERY = 30.0  # seconds between two lines where there is no terminal
+
+
+def bar(**options: Any) -> tqdm:
+    """A tqdm bar on a terminal, nothing elsewhere."""
+    return tqdm(disable=None, dynamic_ncols=True, leave=False, **options)
+
+
+class TrainingProgress:
+    """A bar an epoch on a terminal, a line now and then elsewhere; both end in a line an epoch.
+
+    Args:
+        epochs: how many the training has.
+        steps: how many batches an epoch has.
+    """
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        self.epochs, self.steps = epochs, steps
+        self.started = time.monotonic()
+        self.done = 0
+        self.terminal = sys.stderr.isatty()
+
+    def track(self, epoch: int, batches: Iterable[T], numbers: Callable[[], str]) -> Iterator[T]:
+        """The batches of an epoch; `numbers` is asked for loss and accuracy when they are to be shown."""
+        last_shown = last_logged = started = time.monotonic()
+        images = 0
+        with bar(total=self.steps, desc=self._name(epoch), unit="batch") as shown:
+            for step, batch in enumerate(batches, 1):
+                yield batch
+                images += len(batch[1])  # type: ignore[index]
+                self.done += 1
+                now = time.monotonic()
+                if now - last_shown < REDRAW and step < self.steps:
+                    continue
+                last_shown = now
+                self.rate = images / (now - started)
+                text = f"{numbers()}, {self.rate:.0f} images/s, {self.time_left()} left"
+                shown.n = step
+                shown.set_postfix_str(text)
+                if not self.terminal and now - last_logged >= LOG_EVERY:
+                    last_logged = now
+                    print(f"{self._name(epoch)}, batch {step}/{self.steps}: {text}", flush=True)
+
+    def end_epoch(self, epoch: int, numbers: str) -> None:
+        """Print the line that stays."""
+        print(
+            f"{self._name(epoch)}: {numbers}, {self.rate:.0f} images/s, {self.time_left()} left",
+            flush=True,
+        )
+
+    def time_left(self) -> str:
+        """Of the whole training, from the pace so far, validation included: h:mm:ss."""
+        elapsed = time.monotonic() - self.started
+        left = elapsed / self.done * (self.epochs * self.steps - self.done)
+        minutes, seconds = divmod(round(left), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02}"
+
+    def _name(self, epoch: int) -> str:
+        return f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"

@@ -1,0 +1,60 @@
+"""Applies the model to the test split."""
+
+import numpy as np
+
+from src import artifacts, checkpoint, datasets, hardware, params, predictions, scoring
+from src.errors import run_stage
+from src.inference import Normalise, predict_logits
+
+
+def main() -> None:
+    settings = params.load()
+    dataset = datasets.load()
+    stats = artifacts.read_json(artifacts.STATS)
+    used = hardware.choose(settings.device, settings.precision)
+    hardware.make_deterministic()
+    model = used.place(checkpoint.load().model)
+
+    test = dataset.test
+    logits = predict_logits(
+        model,
+        test.images,
+        Normalise(stats["mean"], stats["std"], used.device),
+        used,
+        settings.evaluate.batch_size,
+    )
+    found = predictions.Predictions(test.labels, np.exp(scoring.log_softmax(logits)), dataset.classes)
+    per_class = dict(
+        zip(
+            dataset.classes,
+            scoring.class_accuracy(found.predicted, test.labels, len(dataset.classes)),
+            strict=True,
+        )
+    )
+    accuracy = scoring.accuracy(found.predicted, test.labels)
+    metrics = {
+        "accuracy": accuracy,
+        "loss": scoring.cross_entropy(logits, test.labels),
+        "per_class": per_class,
+    }
+    predictions.write(found)
+    names = np.array(dataset.classes)
+    artifacts.write_csv(
+        artifacts.CONFUSION,
+        [
+            {"actual": actual, "predicted": predicted}
+            for actual, predicted in zip(names[found.actual], names[found.predicted], strict=True)
+        ],
+        ["actual", "predicted"],
+    )
+    artifacts.write_csv(
+        artifacts.CLASS_ACCURACY,
+        [{"class": name, "accuracy": value} for name, value in per_class.items()],
+        ["class", "accuracy"],
+    )
+    artifacts.write_json(artifacts.TEST_METRICS, metrics)
+    print(f"test accuracy {accuracy:.2%} of {len(test)} images")
+
+
+if __name__ == "__main__":
+    run_stage("evaluate", main)

@@ -1,0 +1,49 @@
+"""Picks mistakes and shows them."""
+
+from src import artifacts, datasets, figures, params, predictions
+from src.errors import run_stage
+
+COLUMNS = 5
+
+
+def main() -> None:
+    settings = params.load()
+    dataset = datasets.load()
+    found = predictions.read(dataset.classes)
+    chosen = predictions.choose_mistakes(
+        found, settings.misclassified.count, settings.misclassified.order, settings.seed
+    )
+    rows = []
+    for index in chosen.tolist():
+        actual, predicted = int(found.actual[index]), int(found.predicted[index])
+        rows.append(
+            {
+                "index": index,
+                "actual": dataset.classes[actual],
+                "predicted": dataset.classes[predicted],
+                "confidence": f"{found.confidence[index]:.8g}",
+                "actual_probability": f"{found.probabilities[index, actual]:.8g}",
+            }
+        )
+    columns = ["index", "actual", "predicted", "confidence", "actual_probability"]
+    artifacts.write_csv(artifacts.MISCLASSIFIED, rows, columns)
+
+    wrong = int((found.predicted != found.actual).sum())
+    choice = {
+        "confident": "the {} most confidently wrong",
+        "index": "the first {}",
+        "random": "{} at random",
+    }[settings.misclassified.order]
+    heading = f"{wrong:,} of {len(found.actual):,} test images misclassified"
+    if rows:
+        heading += f"; {choice.format(len(rows))}"
+    titles = [
+        f"is {row['actual']}\ntaken for {row['predicted']}\n{float(row['confidence']):.1%} sure"
+        for row in rows
+    ]
+    figures.save_grid(artifacts.MISCLASSIFIED_GALLERY, dataset.test.images[chosen], titles, COLUMNS, heading)
+    print(heading)
+
+
+if __name__ == "__main__":
+    run_stage("find_misclassified", main)

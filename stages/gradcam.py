@@ -1,0 +1,117 @@
+"""Shows where the model looks: at its mistakes, and at the same images in every experiment."""
+
+import numpy as np
+import torch
+
+from src import artifacts, checkpoint, datasets, hardware, heatmaps, params
+from src.errors import run_stage
+from src.explanation import Layer, default_layers, enlarge, find_layer, gradcam
+from src.inference import Normalise, predict_logits, to_device
+
+
+class Explainer:
+    """A model with what it takes to explain stored images.
+
+    Always fp32: gradients in bf16 are too coarse to be drawn.
+    """
+
+    def __init__(self, model: torch.nn.Module, stats: dict, device: str) -> None:
+        self.hardware = hardware.choose(device, "fp32")
+        self.model = self.hardware.place(model).eval()
+        self.normalise = Normalise(stats["mean"], stats["std"], self.hardware.device)
+
+    def images(self, images: np.ndarray) -> torch.Tensor:
+        """uint8 (N, H, W, 3) to the model's input."""
+        return self.normalise(to_device(images, self.hardware.device))
+
+    def maps(self, images: np.ndarray, layer: Layer, targets: np.ndarray) -> np.ndarray:
+        """Grad-CAM, float32 (N, H, W), at the size of the images."""
+        maps = gradcam(self.model, layer, self.images(images), targets)
+        return enlarge(maps, *images.shape[1:3])
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Predicted classes, int64 (N,)."""
+        return predict_logits(self.model, images, self.normalise, self.hardware, len(images)).argmax(1)
+
+
+def main() -> None:
+    settings = params.load()
+    dataset = datasets.load()
+    model = checkpoint.load().model
+    explainer = Explainer(model, artifacts.read_json(artifacts.STATS), settings.device)
+    hardware.make_deterministic()
+
+    example = explainer.images(dataset.test.images[:1])
+    depths, layers = default_layers(model, example)
+    if settings.gradcam.layers != "auto":
+        layers = [find_layer(model, name, example) for name in settings.gradcam.layers]
+        depths += [layer for layer in layers if layer not in depths]
+
+    summary = explain_mistakes(explainer, dataset, layers)
+    draw_probes(explainer, dataset, depths)
+    artifacts.write_json(artifacts.GRADCAM_METRICS, summary)
+
+
+def explain_mistakes(explainer: Explainer, dataset: datasets.Dataset, layers: list[Layer]) -> dict:
+    """Write a picture a mistake; return figures about the maps, by layer."""
+    rows = artifacts.read_csv(artifacts.MISCLASSIFIED)
+    indices = np.array([int(row["index"]) for row in rows], np.int64)
+    images = dataset.test.images[indices]
+    predicted, actual = (
+        np.array([dataset.classes.index(row[column]) for row in rows], np.int64)
+        for column in ("predicted", "actual")
+    )
+    maps = np.zeros((len(layers), 2, *images.shape[:3]), np.float32)
+    if len(rows):
+        for number, layer in enumerate(layers):
+            maps[number] = [explainer.maps(images, layer, t) for t in (predicted, actual)]
+
+    with artifacts.atomic_folder(artifacts.GRADCAM) as folder:
+        for number, row in enumerate(rows):
+            heatmaps.save_explanation(
+                folder / f"{number + 1:02}.png",  # by slot, so that experiments can be paired
+                images[number],
+                [str(layer) for layer in layers],
+                [f"for {row['predicted']} (predicted)", f"for {row['actual']} (actual)"],
+                maps[:, :, number],
+                f"Test image {row['index']}: is {row['actual']}, taken for {row['predicted']}\n"
+                f"{float(row['confidence']):.1%} sure; {row['actual']} got "
+                f"{float(row['actual_probability']):.1%}",
+            )
+    return {
+        layer.name: {
+            "height": layer.height,
+            "width": layer.width,
+            "without_positive_evidence": {
+                name: int((maps[number, which].max((1, 2)) <= 0).sum()) if len(rows) else 0
+                for which, name in enumerate(("predicted", "actual"))
+            },
+        }
+        for number, layer in enumerate(layers)
+    }
+
+
+def draw_probes(explainer: Explainer, dataset: datasets.Dataset, layers: list[Layer]) -> None:
+    """Write the first test image of every class with its maps for that class, shallow to deep."""
+    indices = datasets.first_of_each_class(dataset.test.labels, 1)
+    indices = indices[np.argsort(dataset.test.labels[indices])]
+    images, labels = dataset.test.images[indices], dataset.test.labels[indices]
+    predicted = explainer.predict(images)
+    titles = [
+        dataset.classes[label] + ("\nright" if label == said else f"\nnot {dataset.classes[said]}")
+        for label, said in zip(labels, predicted, strict=True)
+    ]
+    heatmaps.save_probes(
+        artifacts.GRADCAM_PROBES,
+        images,
+        titles,
+        (predicted == labels).tolist(),
+        [str(layer).replace(" ", "\n") for layer in layers],
+        np.stack([explainer.maps(images, layer, labels) for layer in layers]),
+        "Evidence for the actual class, by depth, each map on a scale of its own; "
+        "the same test images in every experiment",
+    )
+
+
+if __name__ == "__main__":
+    run_stage("gradcam", main)

@@ -1,0 +1,96 @@
+"""Trains the model and draws what it is trained on."""
+
+import numpy as np
+import torch
+import torchinfo
+
+from src import artifacts, checkpoint, datasets, figures, hardware, models, params
+from src.augmentation import Augmentation
+from src.batches import TrainingBatches, worker_count
+from src.errors import run_stage
+from src.inference import Normalise
+from src.models.base import Classifier
+from src.training import Epoch, best_epoch, train
+
+SAMPLES = 40  # images in each of the two grids
+
+
+def main() -> None:
+    settings = params.load()
+    dataset = datasets.load()
+    stats = artifacts.read_json(artifacts.STATS)
+    used = hardware.choose(settings.device, settings.precision)
+    hardware.make_deterministic()
+    torch.manual_seed(settings.seed)
+
+    learn, held_out = datasets.hold_out(dataset.train.labels, settings.validation, settings.seed)
+    train_split = dataset.train.take(learn)
+    # Without images held out the curve is the test split's, to be looked at; it selects nothing.
+    curve = dataset.train.take(held_out) if len(held_out) else dataset.test
+    augmentation = Augmentation(settings.augment, train_split.images, stats["mean"], settings.seed)
+    batches = TrainingBatches(
+        augmentation,
+        train_split.labels,
+        settings.batch_size,
+        settings.seed,
+        worker_count(settings.workers, used.device),
+        pin_memory=used.device.type == "cuda",
+    )
+    model = models.create(settings.model, len(dataset.classes), settings.norm)
+    summarise(model, dataset)
+    draw_samples(dataset, train_split, augmentation)
+
+    print(
+        f"{settings.model} on {used}: {len(train_split)} images to train on, "
+        f"{len(curve)} {'held out' if len(held_out) else 'test images for the curve'}"
+    )
+    curves = train(
+        used.place(model),
+        batches,
+        curve,
+        Normalise(stats["mean"], stats["std"], used.device),
+        used,
+        settings,
+        keep_best=len(held_out) > 0,
+    )
+    checkpoint.save(checkpoint.Checkpoint(model, settings.model, settings.norm, dataset.classes))
+    write_curves(curves, kept=best_epoch(curves) if len(held_out) else settings.epochs)
+
+
+def summarise(model: Classifier, dataset: datasets.Dataset) -> None:
+    """Write the model layer by layer: shapes, parameters, multiply-adds of one image."""
+    _, height, width, _ = dataset.train.images.shape
+    table = torchinfo.summary(
+        model,
+        input_size=(1, 3, height, width),
+        depth=3,
+        device="cpu",
+        verbose=0,
+        col_names=("output_size", "num_params", "mult_adds"),
+        row_settings=("var_names",),
+    )
+    artifacts.write_text(artifacts.MODEL_SUMMARY, f"{table}\n")
+
+
+def draw_samples(dataset: datasets.Dataset, train_split: datasets.Split, augmentation: Augmentation) -> None:
+    """Write what the model learns from, augmented as in the first epoch, and what it is tested on."""
+    few = np.arange(min(SAMPLES, len(train_split)))
+    grids = (
+        (artifacts.TRAIN_SAMPLES, augmentation(few, 1), train_split.labels, "Training images, augmented"),
+        (artifacts.TEST_SAMPLES, dataset.test.images[:SAMPLES], dataset.test.labels, "Test images"),
+    )
+    for path, images, labels, heading in grids:
+        titles = [dataset.classes[label] for label in labels[: len(images)]]
+        figures.save_grid(path, images, titles, 10, heading)
+
+
+def write_curves(curves: list[Epoch], kept: int) -> None:
+    """Write the curves and the last epoch's figures; `kept` is the epoch the saved weights are from."""
+    rows = [epoch.row() for epoch in curves]
+    artifacts.write_csv(artifacts.TRAINING_CURVES, rows, list(rows[0]))
+    final = {name: value for name, value in rows[-1].items() if name not in ("epoch", "lr")}
+    artifacts.write_json(artifacts.TRAIN_METRICS, {**final, "best_epoch": kept})
+
+
+if __name__ == "__main__":
+    run_stage("train", main)
