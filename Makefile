@@ -5,6 +5,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What the demo changes in params.yaml: the dataset in the repository, and a short training on it.
 DEMO := -S dataset=sample -S epochs=6 -S batch_size=16 -S optimizer.lr=0.03
 
+# DVC keeps an experiment as a commit; git must know whose, and on a new machine it does not yet.
+IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/dev/null || echo \
+	GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench lock
 
@@ -22,7 +26,7 @@ setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 G
 
 demo: setup ## run the whole pipeline on the small embedded dataset, without GPU or network
 	@dvc exp remove --quiet demo 2>/dev/null || true
-	dvc exp run --name demo $(DEMO)
+	$(IDENTITY) dvc exp run --name demo $(DEMO)
 	@echo
 	@python -c "import json; print('test accuracy:', format(json.load(open('metrics/test.json'))['accuracy'], '.1%'))"
 	@echo "pictures:      plots/misclassified.png, plots/gradcam/, plots/gradcam_probes.png"

@@ -24,7 +24,11 @@ class Checkpoint:
 
 def save(checkpoint: Checkpoint, path: Path = artifacts.MODEL) -> None:
     """Write weights, fp32 on the CPU, and description; the same content gives the same bytes."""
-    weights = {key: value.detach().cpu().contiguous() for key, value in checkpoint.model.state_dict().items()}
+    # clone, because a 1×1 convolution passes for contiguous with either order of strides.
+    weights = {
+        key: value.cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in checkpoint.model.state_dict().items()
+    }
     content = {
         "name": checkpoint.name,
         "norm": checkpoint.norm,

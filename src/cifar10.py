@@ -195,13 +195,13 @@ def _read_archive(archive: Path) -> Read:
     limit = 40_000_000  # the largest is 31 MB
     files = {}
     try:
-        with tarfile.open(archive) as tar:
+        with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 name = member.name.rpartition("/")[2]
                 if name in wanted and member.isfile() and member.size <= limit:
                     files[name] = tar.extractfile(member).read()  # type: ignore[union-attr]
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise SourceError(f"truncated, or not a tar archive ({error})") from error
+        raise SourceError(f"truncated, or not a tar.gz archive ({error})") from error
     return files.get
 
 

@@ -32,14 +32,14 @@ def download(url: str, target: Path) -> None:
                 for chunk in answer.iter_content(CHUNK):
                     file.write(chunk)
                     progress.update(len(chunk))
-    except requests.Timeout as error:
-        raise SourceError(f"no answer within {READ_TIMEOUT} seconds") from error
     except requests.RequestException as error:
         raise SourceError(_reason(error)) from error
 
 
 def _reason(error: BaseException) -> str:
     """The innermost cause in one line: requests wraps the system's words three times."""
+    if "timed out" in str(error):  # a TimeoutError in the answer's head, a ConnectionError in its body
+        return f"no answer within {READ_TIMEOUT} seconds"
     cause: BaseException = getattr(error.args[0], "reason", error) if error.args else error
     text = " ".join(str(cause).split())
     return text.rpartition(": ")[2] or type(error).__name__

@@ -11,62 +11,9 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.errors import InputError, suggest
-from src.models.base import Classifier
-
-SMALLEST = 8  # pixels; a smaller map points at quarters of the picture rather than at parts of the object
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer whose maps can be drawn, with their native size in pixels."""
-
-    name: str
-    height: int
-    width: int
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.height}×{self.width})"
-
-
-def find_layer(model: nn.Module, name: str, example: Tensor) -> Layer:
-    """Look a layer up and measure its maps.
-
-    Args:
-        model: in evaluation mode.
-        name: as in `model.named_modules()`, e.g. `layer3` or `layer3.0.conv1`.
-        example: one normalised image (1, 3, H, W).
-
-    Raises:
-        InputError: there is no such layer, it is not used, or it has no height and width.
-    """
-    modules = dict(model.named_modules())
-    if not name or name not in modules:
-        top = [child for child, _ in model.named_children()]
-        raise InputError(f"gradcam.layers: no layer {name!r}; {suggest(name, top)}")
-    outputs: list[Tensor] = []
-    hook = modules[name].register_forward_hook(lambda *args: outputs.append(args[2]))
-    with torch.inference_mode():
-        model(example)
-    hook.remove()
-    if not outputs or outputs[0].dim() != 4:
-        raise InputError(
-            f"gradcam.layers: {name!r} has no map with a height and a width; "
-            f"{suggest(name, getattr(model, 'cam_layers', ()))}"
-        )
-    return Layer(name, *outputs[0].shape[2:])
-
-
-def default_layers(model: Classifier, example: Tensor) -> tuple[list[Layer], list[Layer]]:
-    """The layers to explain when none is named.
-
-    Returns:
-        All of the model's `cam_layers` with maps of at least `SMALLEST` pixels, shallow to deep; and the
-        deepest of them alone, as a list.
-    """
-    layers = [find_layer(model, name, example) for name in model.cam_layers]
-    large = [layer for layer in layers if min(layer.height, layer.width) >= SMALLEST]
-    return large, large[-1:]
+from src.hardware import Hardware
+from src.inference import Normalise, predict_logits, to_device
+from src.layers import Layer
 
 
 def gradcam(model: nn.Module, layer: Layer, images: Tensor, targets: np.ndarray) -> np.ndarray:
@@ -77,7 +24,7 @@ def gradcam(model: nn.Module, layer: Layer, images: Tensor, targets: np.ndarray)
 
     Args:
         model: in evaluation mode, fp32, on the device of `images`.
-        layer: from `find_layer`.
+        layer: from `src.layers.find_layer`.
         images: normalised (N, 3, H, W).
         targets: int64 (N,), the class each map speaks for.
 
@@ -95,3 +42,25 @@ def enlarge(maps: np.ndarray, height: int, width: int) -> np.ndarray:
         torch.from_numpy(maps)[:, None], (height, width), mode="bilinear", align_corners=False
     )
     return grown[:, 0].numpy()
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """A model with what it takes to explain stored images; `model` is on the device of `hardware`."""
+
+    model: nn.Module
+    normalise: Normalise
+    hardware: Hardware
+
+    def inputs(self, images: np.ndarray) -> Tensor:
+        """uint8 (N, H, W, 3) to the model's input."""
+        return self.normalise(to_device(images, self.hardware.device))
+
+    def maps(self, images: np.ndarray, layer: Layer, targets: np.ndarray) -> np.ndarray:
+        """Grad-CAM for a target an image, float32 (N, H, W), at the size of the images."""
+        self.model.eval()
+        return enlarge(gradcam(self.model, layer, self.inputs(images), targets), *images.shape[1:3])
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Predicted classes, int64 (N,)."""
+        return predict_logits(self.model, images, self.normalise, self.hardware).argmax(1)

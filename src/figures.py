@@ -18,6 +18,7 @@ def save_grid(
     titles: Sequence[str],
     columns: int,
     heading: str,
+    cell: float = CELL,
 ) -> None:
     """Write enlarged images with a title each, row by row.
 
@@ -27,10 +28,11 @@ def save_grid(
         titles: N, of one or more lines.
         columns: images a row.
         heading: over the whole picture.
+        cell: width of an image in inches.
     """
     rows = max(1, -(-len(images) // columns))
     lines = max((title.count("\n") + 1 for title in titles), default=0)
-    figure, axes = canvas(rows, columns, CELL, CELL + 0.17 * lines, heading)
+    figure, axes = canvas(rows, columns, cell, cell + 0.17 * lines, heading)
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, image, title in zip(axes.flat, images, titles, strict=False):

@@ -59,30 +59,31 @@ def save_probes(
     images: np.ndarray,
     titles: Sequence[str],
     correct: Sequence[bool],
-    rows: Sequence[str],
+    columns: Sequence[str],
     maps: np.ndarray,
     heading: str,
 ) -> None:
-    """Write images in a row, and under each its heatmaps, a row a layer; each map has a scale of its own.
+    """Write images below each other, beside each its heatmaps, a column a layer, each on a scale of its own.
 
     Args:
         path: a PNG.
         images: uint8 (N, H, W, 3).
         titles: N.
         correct: N, whether the model recognised the image.
-        rows: a name a layer.
+        columns: a name a layer.
         maps: float32 (layers, N, H, W).
         heading: over the whole picture.
     """
-    figure, axes = canvas(1 + len(rows), len(images), 0.8 * CELL, 0.8 * CELL, heading, extra=0.4)
-    axes[0, 0].set_ylabel("image", fontsize=8)
-    for column, (image, title) in enumerate(zip(images, titles, strict=True)):
-        axes[0, column].imshow(image, interpolation="nearest")
-        axes[0, column].set_title(title, fontsize=8, color=RIGHT if correct[column] else WRONG)
-        for row, name in enumerate(rows):
-            heat = maps[row, column]
-            _draw_heat(axes[1 + row, column], image, heat, max(float(heat.max()), 0.0))
-            axes[1 + row, 0].set_ylabel(name, fontsize=8)
+    # Upright, so that those of two experiments fit beside each other on a page.
+    size = 0.8 * CELL
+    figure, axes = canvas(len(images), 1 + len(columns), size, size, heading, extra=0.5)
+    for column, name in enumerate(("image", *columns)):
+        axes[0, column].set_title(name, fontsize=9)
+    for row, (image, title) in enumerate(zip(images, titles, strict=True)):
+        axes[row, 0].imshow(image, interpolation="nearest")
+        axes[row, 0].set_ylabel(title, fontsize=8, color=RIGHT if correct[row] else WRONG)
+        for column, heat in enumerate(maps[:, row], 1):
+            _draw_heat(axes[row, column], image, heat, max(float(heat.max()), 0.0))
     save(figure, path)
 
 
@@ -91,7 +92,9 @@ def _draw_heat(axis: Axes, image: np.ndarray, heat: np.ndarray, top: float) -> N
     grey = np.repeat((image @ LUMA)[..., None] / 255, 3, axis=2)
     axis.imshow(grey, interpolation="nearest")
     if top <= 0 or heat.max() < VISIBLE * top:
-        axis.set_xlabel("no positive evidence" if heat.max() <= 0 else "next to no evidence", fontsize=8)
+        said = "no positive evidence" if heat.max() <= 0 else "next to no evidence"
+        box = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 2}
+        axis.text(0.5, 0.06, said, transform=axis.transAxes, ha="center", fontsize=7, color="w", bbox=box)
         return
     share = np.clip(heat / top, 0, 1)
     colours = HEAT(share)

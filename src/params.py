@@ -144,8 +144,12 @@ def load(path: Path = artifacts.PARAMS) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        # A union reports each of its branches; the user made one mistake.
-        lines = dict.fromkeys(_explain(detail, content) for detail in error.errors())
+        details = error.errors()
+        # A misspelt key is missing under its right name too; that would be two lines for one mistake.
+        if any(detail["type"] == "extra_forbidden" for detail in details):
+            details = [detail for detail in details if detail["type"] != "missing"]
+        # Each branch of a union has its say; the same line once is enough.
+        lines = dict.fromkeys(_explain(detail, content) for detail in details)
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
 
 

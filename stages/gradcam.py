@@ -1,51 +1,27 @@
 """Shows where the model looks: at its mistakes, and at the same images in every experiment."""
 
 import numpy as np
-import torch
 
 from src import artifacts, checkpoint, datasets, hardware, heatmaps, params
 from src.errors import run_stage
-from src.explanation import Layer, default_layers, enlarge, find_layer, gradcam
-from src.inference import Normalise, predict_logits, to_device
-
-
-class Explainer:
-    """A model with what it takes to explain stored images.
-
-    Always fp32: gradients in bf16 are too coarse to be drawn.
-    """
-
-    def __init__(self, model: torch.nn.Module, stats: dict, device: str) -> None:
-        self.hardware = hardware.choose(device, "fp32")
-        self.model = self.hardware.place(model).eval()
-        self.normalise = Normalise(stats["mean"], stats["std"], self.hardware.device)
-
-    def images(self, images: np.ndarray) -> torch.Tensor:
-        """uint8 (N, H, W, 3) to the model's input."""
-        return self.normalise(to_device(images, self.hardware.device))
-
-    def maps(self, images: np.ndarray, layer: Layer, targets: np.ndarray) -> np.ndarray:
-        """Grad-CAM, float32 (N, H, W), at the size of the images."""
-        maps = gradcam(self.model, layer, self.images(images), targets)
-        return enlarge(maps, *images.shape[1:3])
-
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Predicted classes, int64 (N,)."""
-        return predict_logits(self.model, images, self.normalise, self.hardware, len(images)).argmax(1)
+from src.explanation import Explainer
+from src.inference import Normalise
+from src.layers import Layer, chosen_layers, default_layers
 
 
 def main() -> None:
     settings = params.load()
     dataset = datasets.load()
-    model = checkpoint.load().model
-    explainer = Explainer(model, artifacts.read_json(artifacts.STATS), settings.device)
+    stats = artifacts.read_json(artifacts.STATS)
+    used = hardware.choose(settings.device, "fp32")  # gradients in bf16 are too coarse to be drawn
     hardware.make_deterministic()
+    model = used.place(checkpoint.load().model)
+    explainer = Explainer(model, Normalise(stats["mean"], stats["std"], used.device), used)
 
-    example = explainer.images(dataset.test.images[:1])
-    depths, layers = default_layers(model, example)
-    if settings.gradcam.layers != "auto":
-        layers = [find_layer(model, name, example) for name in settings.gradcam.layers]
-        depths += [layer for layer in layers if layer not in depths]
+    example = explainer.inputs(dataset.test.images[:1])
+    layers = chosen_layers(settings.gradcam.layers, model, example)
+    depths = default_layers(model, example)
+    depths += [layer for layer in layers if layer not in depths]
 
     summary = explain_mistakes(explainer, dataset, layers)
     draw_probes(explainer, dataset, depths)
@@ -106,10 +82,10 @@ def draw_probes(explainer: Explainer, dataset: datasets.Dataset, layers: list[La
         images,
         titles,
         (predicted == labels).tolist(),
-        [str(layer).replace(" ", "\n") for layer in layers],
+        [str(layer) for layer in layers],
         np.stack([explainer.maps(images, layer, labels) for layer in layers]),
-        "Evidence for the actual class, by depth, each map on a scale of its own; "
-        "the same test images in every experiment",
+        "Evidence for the actual class at several depths,\n"
+        "each map on a scale of its own;\nthe same test images in every experiment",
     )
 
 

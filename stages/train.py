@@ -9,6 +9,7 @@ from src.augmentation import Augmentation
 from src.batches import TrainingBatches, worker_count
 from src.errors import run_stage
 from src.inference import Normalise
+from src.layers import chosen_layers
 from src.models.base import Classifier
 from src.training import Epoch, best_epoch, train
 
@@ -37,6 +38,8 @@ def main() -> None:
         pin_memory=used.device.type == "cuda",
     )
     model = models.create(settings.model, len(dataset.classes), settings.norm)
+    # Not used here, but a misspelt layer should not come to light after hours of training.
+    chosen_layers(settings.gradcam.layers, model, torch.zeros(1, 3, *dataset.train.images.shape[1:3]))
     summarise(model, dataset)
     draw_samples(dataset, train_split, augmentation)
 
@@ -81,7 +84,7 @@ def draw_samples(dataset: datasets.Dataset, train_split: datasets.Split, augment
     )
     for path, images, labels, heading in grids:
         titles = [dataset.classes[label] for label in labels[: len(images)]]
-        figures.save_grid(path, images, titles, 10, heading)
+        figures.save_grid(path, images, titles, 10, heading, cell=0.8)
 
 
 def write_curves(curves: list[Epoch], kept: int) -> None:

@@ -1,0 +1,68 @@
+"""The layers of a model that have maps to look at."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from src.errors import InputError, suggest
+from src.models.base import Classifier
+
+SMALLEST = 8  # pixels; a smaller map points at quarters of the picture rather than at parts of the object
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer whose maps can be drawn, with their native size in pixels."""
+
+    name: str
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.height}×{self.width})"
+
+
+def find_layer(model: nn.Module, name: str, example: Tensor) -> Layer:
+    """Look a layer up and measure its maps.
+
+    Args:
+        model: put into evaluation mode here and left there.
+        name: as in `model.named_modules()`, e.g. `layer3` or `layer3.0.conv1`.
+        example: one normalised image (1, 3, H, W).
+
+    Raises:
+        InputError: there is no such layer, it is not used, or it has no height and width.
+    """
+    modules = dict(model.named_modules())
+    if not name or name not in modules:
+        top = [child for child, _ in model.named_children()]
+        raise InputError(f"gradcam.layers: no layer {name!r}; {suggest(name, top)}")
+    outputs: list[Tensor] = []
+    hook = modules[name].register_forward_hook(lambda *args: outputs.append(args[2]))
+    with torch.inference_mode():
+        model.eval()(example)
+    hook.remove()
+    if not outputs or outputs[0].dim() != 4:
+        raise InputError(
+            f"gradcam.layers: {name!r} has no map with a height and a width; "
+            f"{suggest(name, getattr(model, 'cam_layers', ()))}"
+        )
+    return Layer(name, *outputs[0].shape[2:])
+
+
+def default_layers(model: Classifier, example: Tensor) -> list[Layer]:
+    """Those of the model's `cam_layers` with maps of at least `SMALLEST` pixels, shallow to deep."""
+    layers = [find_layer(model, name, example) for name in model.cam_layers]
+    return [layer for layer in layers if min(layer.height, layer.width) >= SMALLEST]
+
+
+def chosen_layers(names: str | list[str], model: Classifier, example: Tensor) -> list[Layer]:
+    """The layers to explain: those named, or the deepest of the default ones for `auto`.
+
+    Raises:
+        InputError: as `find_layer`.
+    """
+    if names == "auto":
+        return default_layers(model, example)[-1:]
+    return [find_layer(model, name, example) for name in names]

@@ -1,0 +1,69 @@
+"""A copy of the project that tests may run and change."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from src import artifacts, datasets
+from tests.conftest import ROOT
+
+# Small enough for a test, and otherwise the shipped configuration.
+SMALL = {"cifar10 ": "sample ", "epochs: 20": "epochs: 2", "batch_size: 128": "batch_size: 50"}
+
+
+class Project:
+    """The tracked and the new files of the working tree, committed to a repository of their own.
+
+    Its sample has 20 + 10 images of each class, and params.yaml asks for it.
+    """
+
+    def __init__(self, folder: Path, tiny: datasets.Dataset) -> None:
+        self.folder = folder
+        self.identity = {
+            f"GIT_{role}_{part}": "tester@example.org"
+            for role in ("AUTHOR", "COMMITTER")
+            for part in ("NAME", "EMAIL")
+        }
+        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.check_output(listed, cwd=ROOT, text=True).splitlines():
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        datasets.save(tiny, folder / artifacts.SAMPLE)
+        self.edit(SMALL)
+        for result in (*folder.glob("metrics/*.json"), *folder.glob("plots/*.csv"), folder / "dvc.lock"):
+            result.unlink(missing_ok=True)
+        self.run("git", "init", "--quiet", "--initial-branch=main")
+        self.commit()
+
+    def commit(self) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message=Start")
+
+    def edit(self, changes: dict[str, str]) -> None:
+        path = self.folder / artifacts.PARAMS
+        text = path.read_text()
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new, 1)
+        path.write_text(text)
+
+    def attempt(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command with this Python's tools first in the path, and no git settings but `identity`."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        home = {"PATH": path, "HOME": str(self.folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "DVC_", "MAKE"))}
+        env = inherited | self.identity | home | environment
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+
+    def run(self, *command: str, **environment: str) -> str:
+        """Run a command that has to succeed; its standard output."""
+        done = self.attempt(*command, **environment)
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def stages_run(self, output: str) -> list[str]:
+        """The stages that DVC says it ran."""
+        return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from src import models
+from src.errors import InputError
+from src.explanation import enlarge, gradcam
+from src.layers import Layer, chosen_layers, find_layer
+
+
+class Toy(nn.Module):
+    """Two channels, a copy of red and of green; the mean of each; logits with known weights."""
+
+    cam_layers = ("conv",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 1, bias=False)
+        self.linear = nn.Linear(2, 2)
+        self.unused = nn.Conv2d(3, 3, 1)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([[1.0, 0, 0], [0, 1, 0]]).view(2, 3, 1, 1))
+            self.linear.weight.copy_(torch.tensor([[2.0, 0.0], [1.0, -3.0]]))
+            self.linear.bias.copy_(torch.tensor([5.0, 7.0]))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.conv(images).mean((2, 3)))
+
+
+IMAGES = torch.rand(2, 3, 8, 10)
+
+
+def test_maps_by_hand():
+    # The gradient of a logit by a pixel is its weight / 80; the map is the sum of weight × channel.
+    model = Toy().eval()
+    layer = find_layer(model, "conv", IMAGES[:1])
+    assert (layer.height, layer.width, str(layer)) == (8, 10, "conv (8×10)")
+    maps = gradcam(model, layer, IMAGES, np.array([0, 1]))
+    assert maps.shape == (2, 8, 10)
+    np.testing.assert_allclose(maps[0], 2 / 80 * IMAGES[0, 0], rtol=1e-5)
+    np.testing.assert_allclose(maps[1], (IMAGES[1, 0] - 3 * IMAGES[1, 1]) / 80, rtol=1e-4, atol=1e-7)
+
+
+def test_a_map_sums_to_the_logit_less_its_bias():
+    # Before mean and linear layer nothing is lost; negative evidence must be kept for that.
+    torch.manual_seed(0)
+    model = models.create("resnet18", 10).eval()
+    images, targets = torch.randn(3, 3, 32, 32), np.array([1, 5, 9])
+    maps = gradcam(model, find_layer(model, "layer4", images[:1]), images, targets)
+    with torch.inference_mode():
+        logits = model(images)[range(3), targets] - model.linear.bias[targets]
+    np.testing.assert_allclose(maps.sum((1, 2)), logits, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("layer9", "gradcam.layers: no layer 'layer9'; did you mean 'layer"),
+        ("", "gradcam.layers: no layer ''"),
+        ("linear", "gradcam.layers: 'linear' has no map with a height and a width"),
+    ],
+)
+def test_layers_that_cannot_be_explained(name, line):
+    model = models.create("resnet18", 10)
+    with pytest.raises(InputError, match=line):
+        find_layer(model, name, torch.zeros(1, 3, 32, 32))
+
+
+def test_a_layer_that_is_not_used():
+    with pytest.raises(InputError, match="'unused' has no map"):
+        find_layer(Toy(), "unused", IMAGES[:1])
+
+
+def test_the_choice_of_layers():
+    model, example = models.create("resnet18", 10), torch.zeros(1, 3, 32, 32)
+    assert chosen_layers("auto", model, example) == [Layer("layer3", 8, 8)]
+    named = chosen_layers(["layer4", "layer1.0.conv1"], model, example)
+    assert named == [Layer("layer4", 4, 4), Layer("layer1.0.conv1", 32, 32)]
+
+
+def test_enlarge_is_bilinear_and_keeps_a_constant():
+    assert enlarge(np.full((1, 2, 2), 3.0, np.float32), 4, 6).tolist() == [[[3.0] * 6] * 4]
+    ramp = enlarge(np.array([[[0.0, 1.0]]], np.float32), 1, 4)
+    np.testing.assert_allclose(ramp[0, 0], [0, 0.25, 0.75, 1])

@@ -1,0 +1,72 @@
+"""Pictures are looked at by people; these tests see to what can be counted."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src import figures, heatmaps
+
+
+def pixels(path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def has(picture: np.ndarray, colour: tuple[int, int, int], least: int) -> bool:
+    return int((np.abs(picture.astype(int) - colour).max(axis=2) <= 2).sum()) >= least
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_a_grid_shows_every_image(tmp_path, count):
+    colours = np.random.default_rng(0).integers(0, 200, (count, 3), np.uint8)
+    images = np.broadcast_to(colours[:, None, None], (count, 32, 32, 3))
+    figures.save_grid(tmp_path / "g.png", images, [f"number {n}" for n in range(count)], 5, "Heading")
+    picture = pixels(tmp_path / "g.png")
+    for colour in colours:
+        assert has(picture, tuple(colour.tolist()), 100 * 100)
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path, random_images):
+    for name in ("a.png", "b.png"):
+        figures.save_grid(tmp_path / name, random_images, ["x"] * 12, 5, "Heading")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    with Image.open(tmp_path / "a.png") as image:
+        assert set(image.info) <= {"dpi"}
+
+
+def explanation(tmp_path, maps: list[float]) -> np.ndarray:
+    """The picture of a grey image with a constant map a class."""
+    image = np.full((32, 32, 3), 100, np.uint8)
+    levels = np.array(maps, np.float32)[None, :, None, None] * np.ones((1, 1, 32, 32), np.float32)
+    heatmaps.save_explanation(tmp_path / "e.png", image, ["layer"], ["cat", "dog"], levels, "Heading")
+    return pixels(tmp_path / "e.png")
+
+
+def overlay(share: float) -> tuple[int, int, int]:
+    colour = np.array(heatmaps.HEAT(share)[:3]) * 255
+    strength = 0.8 * share**0.6
+    return tuple(((1 - strength) * 100 + strength * colour).round().astype(int).tolist())
+
+
+def test_the_maps_of_a_layer_share_one_scale(tmp_path):
+    picture = explanation(tmp_path, [8.0, 4.0])
+    assert has(picture, overlay(1.0), 100 * 100)
+    assert has(picture, overlay(0.5), 100 * 100)
+
+
+@pytest.mark.parametrize("maps", [[8.0, -4.0], [0.0, 0.0], [-1.0, -2.0], [8.0, 1e-6]])
+def test_a_map_without_evidence_is_not_blown_up(tmp_path, maps):
+    picture = explanation(tmp_path, maps)
+    plain = int((np.abs(picture.astype(int) - 100).max(axis=2) <= 2).sum())
+    # The image itself and each map without evidence, less the words on it.
+    panels = 1 + sum(value <= 1e-6 for value in maps)
+    assert plain > (panels - 0.25) * 170 * 170
+
+
+def test_probes(tmp_path, random_images):
+    maps = np.zeros((2, 3, 32, 32), np.float32)
+    heatmaps.save_probes(
+        tmp_path / "p.png", random_images[:3], ["a", "b", "c"], [True, False, True], ["x", "y"], maps, "H"
+    )
+    picture = pixels(tmp_path / "p.png")
+    assert picture.shape[0] > picture.shape[1]

@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from src import hardware
+from src.errors import InputError
+
+
+@pytest.fixture
+def without_cuda(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("without_cuda")
+def test_auto_falls_back_to_the_cpu_and_says_so():
+    said = []
+    assert hardware.choose("auto", "fp32", said.append).device.type == "cpu"
+    assert said == ["device: auto finds no CUDA GPU and takes the CPU"]
+
+
+@pytest.mark.usefixtures("without_cuda")
+def test_cuda_without_a_gpu_is_refused():
+    with pytest.raises(InputError, match="device: 'cuda', but torch finds no CUDA GPU"):
+        hardware.choose("cuda", "auto")
+
+
+@pytest.mark.parametrize("found", ["avx512_bf16", "amx_bf16", None])
+def test_bf16_only_where_a_cpu_is_good_at_it(monkeypatch, found):
+    capabilities = {"avx512_bf16": False, "amx_bf16": False, "avx2": True} | ({found: True} if found else {})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert hardware.choose("cpu", "auto").dtype is (torch.bfloat16 if found else torch.float32)
+    assert hardware.choose("cpu", "bf16").dtype is torch.bfloat16
+    assert hardware.choose("cpu", "fp32").dtype is torch.float32
+
+
+def test_autocast_computes_products_in_the_chosen_type():
+    a = torch.ones(2, 2)
+    with hardware.choose("cpu", "bf16").autocast():
+        assert (a @ a).dtype is torch.bfloat16
+    with hardware.choose("cpu", "fp32").autocast():
+        assert (a @ a).dtype is torch.float32
+
+
+@pytest.mark.gpu
+def test_auto_takes_the_gpu():
+    assert hardware.choose("auto", "auto").device.type == "cuda"

@@ -1,0 +1,45 @@
+import numpy as np
+import torch
+from torch import nn
+
+from src import hardware
+from src.inference import Normalise, predict_logits, to_device
+
+CPU = torch.device("cpu")
+
+
+def test_normalise_by_hand():
+    normalise = Normalise([0.5, 0.0, 1.0], [0.5, 0.25, 1.0], CPU)
+    images = torch.tensor([[[[255, 255, 0]], [[0, 51, 255]]]], dtype=torch.uint8)  # 1 × 2 × 1 × 3
+    made = normalise(images)
+    assert made.shape == (1, 3, 2, 1)
+    expected = torch.tensor([[1.0, -1.0], [4.0, 0.8], [-1.0, 0.0]])
+    assert torch.allclose(made[0, :, :, 0], expected, atol=1e-6)
+
+
+def test_channels_stay_last_in_memory(random_images):
+    made = Normalise([0.5] * 3, [0.25] * 3, CPU)(to_device(random_images, CPU))
+    assert made.is_contiguous(memory_format=torch.channels_last)
+
+
+class Brightness(nn.Module):
+    """Logits that can be told from the pixels; dropout shows whether it was put into evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.drop(images.mean((2, 3)))
+
+
+def test_logits_come_in_order_whatever_the_batch_size(random_images):
+    images = random_images.copy()
+    images.flags.writeable = False  # as from a file
+    used = hardware.Hardware(CPU, torch.float32)
+    normalise = Normalise([0.0] * 3, [1.0] * 3, CPU)
+    expected = images.mean((1, 2)) / 255
+    for size in (1, 5, 100):
+        found = predict_logits(Brightness(), images, normalise, used, size)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-5)

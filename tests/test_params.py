@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+
+from src import params
+from src.errors import InputError, suggest
+from src.models import MODELS
+from tests.conftest import ROOT
+
+
+def test_the_shipped_file_is_valid():
+    loaded = params.load(ROOT / "params.yaml")
+    assert (loaded.dataset, loaded.validation) == ("cifar10", 0.1)
+
+
+def test_every_shipped_key_has_a_comment():
+    for line in (ROOT / "params.yaml").read_text().splitlines():
+        key = line.strip().partition(":")[0]
+        if key and not line.rstrip().endswith(":") and key not in ("momentum", "nesterov"):
+            assert "#" in line, line
+
+
+def test_a_small_rate_survives_the_way_dvc_writes_it(write_params):
+    # `-S optimizer.lr=1e-5` arrives as 1e-05, a string to PyYAML.
+    path = write_params(optimizer__lr=0.125)
+    path.write_text(path.read_text().replace("lr: 0.125", "lr: 1e-05"))
+    assert params.load(path).optimizer.lr == 1e-5
+
+
+def test_a_single_layer_needs_no_brackets(write_params):
+    assert params.load(write_params(gradcam__layers="layer4")).gradcam.layers == ["layer4"]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"epoch": 3}, "unknown key 'epoch'; did you mean 'epochs'?"),
+        ({"optimizer__momentun": 3}, "unknown key 'optimizer.momentun'; did you mean 'momentum'?"),
+        ({"model": "resnet81"}, "model: 'resnet81' is not known; did you mean 'resnet18'?"),
+        ({"dataset": "cifar"}, "dataset: 'cifar' is not known; did you mean 'cifar10'?"),
+        ({"misclassified__order": "best"}, "misclassified.order: 'best' is not known; (known: confident,"),
+        ({"epochs": -3}, "epochs: should be greater than or equal to 1, not -3"),
+        ({"epochs": "many"}, "epochs: should be a valid integer, not 'many'"),
+        ({"epochs": 2.5}, "epochs: should be a valid integer, not 2.5"),
+        ({"epochs": True}, "epochs: should be a valid integer, not True"),
+        ({"optimizer__lr": "fast"}, "optimizer.lr: should be a valid number, not 'fast'"),
+        ({"optimizer__lr": True}, "optimizer.lr: should be a number, not True"),
+        ({"optimizer__lr": float("nan")}, "optimizer.lr: should be a finite number, not nan"),
+        ({"optimizer__momentum": 0}, "optimizer.nesterov: should be false when momentum is 0, not True"),
+        ({"optimizer": 3}, "optimizer: should be a group of keys (name, lr, momentum,"),
+        ({"augment__flip": 1}, "augment.flip: should be a valid boolean, not 1"),
+        ({"augment__cutout": 33}, "augment.cutout: should be less than or equal to 32, not 33"),
+        ({"validation": 1}, "validation: should be less than 1, not 1"),
+        ({"workers": "many"}, "workers: should be 'auto' or a number from 0 to 64, not 'many'"),
+        ({"gradcam__layers": []}, "gradcam.layers: should be 'auto' or names of layers, not []"),
+    ],
+)
+def test_bad_values_get_one_line_each(write_params, change, line):
+    path = write_params(**change)
+    with pytest.raises(InputError) as error:
+        params.load(path)
+    assert str(error.value).startswith(f"{path}: {line}")
+    assert "\n" not in str(error.value)
+
+
+def test_two_mistakes_get_two_lines(write_params):
+    with pytest.raises(InputError) as error:
+        params.load(write_params(epochs=0, seed=-1))
+    assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "just text", "a: [", "a: \x00", "seed: 2026-13-45"])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"should be a mapping|not valid YAML"):
+        params.load(path)
+
+
+def test_a_missing_key_is_named(write_params):
+    path = write_params()
+    path.write_text(path.read_text().replace("seed: 0\n", ""))
+    with pytest.raises(InputError, match="seed: missing"):
+        params.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(InputError, match=r"params\.yaml: missing"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_suggest_keeps_quiet_about_strangers():
+    assert suggest("transformer", MODELS) == "(known: resnet18, resnet34)"

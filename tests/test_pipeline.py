@@ -1,0 +1,200 @@
+"""The whole pipeline through DVC, in the order a user would come by it."""
+
+import csv
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.project import Project
+
+STAGES = ["download", "compute_mean_std", "train", "evaluate", "find_misclassified", "gradcam"]
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("traces")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, tiny, traces) -> Project:
+    """After `dvc repro`; the results of its experiments build on each other from test to test."""
+    project = Project(tmp_path_factory.mktemp("project"), tiny)
+    tracing = {"PYTHONPATH": str(ROOT / "tests/tracing"), "TRACE_IMPORTS_TO": str(traces)}
+    assert project.stages_run(project.run("dvc", "repro", **tracing)) == STAGES
+    return project
+
+
+def read_json(project: Project, name: str) -> dict:
+    return json.loads((project.folder / name).read_text())
+
+
+def outputs(stage: dict) -> list[str]:
+    entries = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+def test_everything_declared_is_there_and_ignored_or_kept_by_git(project):
+    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values():
+        for name in outputs(stage):
+            assert (project.folder / name).exists()
+    new = project.run("git", "status", "--porcelain").splitlines()
+    small = ["metrics/gradcam.json", "metrics/stats.json", "metrics/test.json", "metrics/train.json"]
+    small += ["plots/class_accuracy.csv", "plots/confusion.csv", "plots/training.csv"]
+    assert new == [f"?? {name}" for name in ["dvc.lock", *small]]
+
+
+def test_the_numbers_agree_with_each_other(project):
+    test, train = read_json(project, "metrics/test.json"), read_json(project, "metrics/train.json")
+    with (project.folder / "data/predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["index"]) for row in rows] == list(range(100))
+    right = [row["actual"] == row["predicted"] for row in rows]
+    assert test["accuracy"] == pytest.approx(sum(right) / 100)
+    assert test["accuracy"] == pytest.approx(sum(test["per_class"].values()) / 10)
+    assert len(test["per_class"]) == 10
+    for row in rows:
+        probabilities = {name: float(row[name]) for name in test["per_class"]}
+        assert sum(probabilities.values()) == pytest.approx(1, abs=1e-6)
+        assert row["predicted"] == max(probabilities, key=probabilities.get)
+        assert row["confidence"] == row[row["predicted"]]
+
+    with (project.folder / "plots/training.csv").open() as file:
+        curves = list(csv.DictReader(file))
+    assert list(curves[0]) == ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+    assert [row["epoch"] for row in curves] == ["1", "2"]
+    assert train["val_loss"] == float(curves[-1]["val_loss"])
+    best = max(range(2), key=lambda n: float(curves[n]["val_accuracy"]))
+    assert train["best_epoch"] == best + 1
+    assert set(train) == {"train_loss", "train_accuracy", "val_loss", "val_accuracy", "best_epoch"}
+
+    with (project.folder / "data/misclassified.csv").open() as file:
+        mistakes = list(csv.DictReader(file))
+    assert len(mistakes) == 10 == len(list((project.folder / "plots/gradcam").glob("*.png")))
+    wrong = [row for row in rows if row["actual"] != row["predicted"]]
+    assert mistakes[0]["confidence"] == max((row["confidence"] for row in wrong), key=float)
+    assert "11,173,962" in (project.folder / "data/model_summary.txt").read_text()
+    assert read_json(project, "metrics/gradcam.json")["layer3"]["height"] == 8
+
+
+def test_declared_dependencies_are_the_real_imports(project, traces):
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    docstrings = {"src/__init__.py", "stages/__init__.py"}  # nothing but one in each
+    models = {path.relative_to(ROOT).as_posix() for path in (ROOT / "src/models").glob("*.py")}
+    for name, stage in stages.items():
+        declared = {dep for dep in stage["deps"] if dep.startswith(("src", "stages"))}
+        real = set(json.loads((traces / f"{name}.json").read_text())["modules"]) - docstrings
+        real = {module for module in real if module.startswith(("src/", "stages/"))}
+        if "src/models" in declared:
+            # Which file of the folder is used is up to `model`.
+            assert real & models > {"src/models/__init__.py"}, name
+            real = real - models | {"src/models"}
+        assert declared == real, name
+
+
+@pytest.mark.parametrize("stage", ["download", "compute_mean_std", "find_misclassified"])
+def test_light_stages_stay_light(project, traces, stage):
+    assert json.loads((traces / f"{stage}.json").read_text())["heavy"] == []
+
+
+def test_nothing_runs_twice(project):
+    assert project.stages_run(project.run("dvc", "repro")) == []
+
+
+def test_an_experiment_and_its_differences(project):
+    output = project.run("dvc", "exp", "run", "--name", "before")
+    assert project.stages_run(output) == []
+    output = project.run("dvc", "exp", "run", "--name", "longer", "-S", "epochs=3")
+    assert project.stages_run(output) == STAGES[2:]
+    difference = json.loads(project.run("dvc", "metrics", "diff", "before", "longer", "--json"))
+    assert "accuracy" in difference["metrics/test.json"]
+    assert "per_class.cat" in difference["metrics/test.json"]
+
+    project.run("dvc", "plots", "diff", "before", "longer")
+    page = (project.folder / "dvc_plots/index.html").read_text()
+    for title in (
+        "Loss",
+        "Accuracy",
+        "Learning rate",
+        "Confusion on the test split",
+        "Test accuracy of each",
+    ):
+        assert title in page
+    for column in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
+        assert column in page
+    for experiment in ("before", "longer"):
+        pictures = {path.name for path in (project.folder / "dvc_plots/static").glob(f"{experiment}*")}
+        for picture in ("gradcam_01", "gradcam_10", "gradcam_probes", "misclassified", "train_samples"):
+            assert f"{experiment}_plots_{picture}.png" in pictures
+
+
+def test_only_what_is_concerned_runs_again(project):
+    output = project.run("dvc", "exp", "run", "-S", "misclassified.count=3")
+    assert project.stages_run(output) == ["find_misclassified", "gradcam"]
+    assert sorted(path.name for path in (project.folder / "plots/gradcam").iterdir()) == [
+        "01.png",
+        "02.png",
+        "03.png",
+    ]
+    output = project.run("dvc", "exp", "run", "-S", "gradcam.layers=[layer3,layer4]")
+    assert project.stages_run(output) == ["gradcam"]
+    assert list(read_json(project, "metrics/gradcam.json")) == ["layer3", "layer4"]
+
+
+def test_a_small_rate_goes_all_the_way(project):
+    project.run("dvc", "exp", "run", "-S", "optimizer.lr=1e-5", "-S", "epochs=1")
+    assert re.search(r"lr: 1e-05\b", (project.folder / "params.yaml").read_text())
+    assert read_json(project, "metrics/train.json")["best_epoch"] == 1
+
+
+def lock(project: Project, experiment: str) -> str:
+    [ref] = project.run("git", "for-each-ref", "--format=%(refname)", f"refs/exps/**/{experiment}").split()
+    return project.run("git", "show", f"{ref}:dvc.lock")
+
+
+def test_workspace_temporary_folder_and_queue_agree(project):
+    change = ["-S", "seed=7", "-S", "epochs=1"]
+    # Forced, or the run cache would answer for all but the first.
+    project.run("dvc", "exp", "run", "--force", "--name", "workspace7", *change)
+    project.run("dvc", "exp", "run", "--force", "--temp", "--name", "temp7", *change)
+    project.run("dvc", "exp", "run", "--force", "--queue", "--name", "queue7", *change)
+    project.run("dvc", "queue", "start")
+    for _ in range(120):
+        status = project.run("dvc", "queue", "status")
+        if "Success" in status or "Failed" in status:
+            break
+        time.sleep(1)
+    assert "Success" in status
+    for other in ("temp7", "queue7"):
+        command = ("dvc", "metrics", "diff", "workspace7", other, "--json", "--all")
+        for file in json.loads(project.run(*command)).values():
+            assert all(not metric.get("diff") and metric["old"] == metric["new"] for metric in file.values())
+        # The lock file holds the sum of every output, the model's and the pictures' too.
+        assert lock(project, other) == lock(project, "workspace7")
+
+
+def test_validation_0_trains_on_everything_and_keeps_the_last_epoch(project):
+    output = project.run("dvc", "exp", "run", "-S", "validation=0", "-S", "epochs=2")
+    assert "200 images to train on, 100 test images for the curve" in output
+    test, train = read_json(project, "metrics/test.json"), read_json(project, "metrics/train.json")
+    assert train["best_epoch"] == 2
+    assert train["val_accuracy"] == pytest.approx(test["accuracy"])
+
+
+def test_the_demo_twice_where_git_knows_nobody(tmp_path, tiny):
+    project = Project(tmp_path, tiny)
+    project.identity = {}
+    for stages in (STAGES, []):
+        output = project.run("make", "--old-file=.venv/ready", "demo", "DEMO=-S epochs=1")
+        assert project.stages_run(output) == stages
+        accuracy, pictures, page = output.splitlines()[-3:]
+        shown = format(read_json(project, "metrics/test.json")["accuracy"], ".1%")
+        assert accuracy == f"test accuracy: {shown}"
+        for name in pictures.partition(":")[2].split(", "):
+            assert (project.folder / name.strip()).exists()
+        assert Path(page.partition("file://")[2]).is_file()
+    assert "demo" in project.run("dvc", "exp", "list", "--name-only")

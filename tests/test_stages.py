@@ -1,0 +1,122 @@
+"""Bad input, as a user meets it: exit status 1, one line, and nothing lost."""
+
+import shutil
+
+import pytest
+
+from src import checkpoint, models
+from src.checkpoint import Checkpoint
+from tests.project import Project
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory, tiny):
+    """A project as it is after an untrained model has been evaluated."""
+    project = Project(tmp_path_factory.mktemp("ready"), tiny)
+    for stage in ("download", "compute_mean_std"):
+        project.run("python", "-m", f"stages.{stage}")
+    untrained = Checkpoint(models.create("resnet18", 10), "resnet18", "batch", tiny.classes)
+    checkpoint.save(untrained, project.folder / "data/model.pt")
+    for stage in ("evaluate", "find_misclassified"):
+        project.run("python", "-m", f"stages.{stage}")
+    return project
+
+
+@pytest.fixture
+def project(ready):
+    """The same, put back after each test."""
+    backup = ready.folder.with_suffix(".backup")
+    shutil.copytree(ready.folder, backup)
+    yield ready
+    shutil.rmtree(ready.folder)
+    backup.rename(ready.folder)
+
+
+def params(old: str, new: str):
+    return lambda project: project.edit({old: new})
+
+
+def remove(name: str):
+    return lambda project: (project.folder / name).unlink()
+
+
+def truncate(name: str):
+    def damage(project: Project) -> None:
+        path = project.folder / name
+        path.write_bytes(path.read_bytes()[:300])
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("stage", "damage", "line"),
+    [
+        ("download", params("epochs:", "epoch:"), "params.yaml: unknown key 'epoch'; did you mean 'epochs'?"),
+        ("download", params("resnet18 ", "resnet81 "), "model: 'resnet81' is not known; did you mean"),
+        (
+            "download",
+            params("epochs: 2", "epochs: -2"),
+            "epochs: should be greater than or equal to 1",
+        ),
+        ("download", params("lr: 0.1", "lr: fast"), "optimizer.lr: should be a valid number, not 'fast'"),
+        ("download", params("seed: 0", "seed: ["), "params.yaml: not valid YAML"),
+        ("download", remove("params.yaml"), "params.yaml: missing"),
+        ("download", remove("data/sample/test_labels.npy"), "data/sample/test_labels.npy: missing"),
+        ("train", params("size: 50", "size: 181"), "batch_size: 181 is more than the 180 images to train on"),
+        (
+            "train",
+            params("layers: auto", "layers: layer5"),
+            "gradcam.layers: no layer 'layer5'; did you",
+        ),
+        ("train", truncate("data/dataset/train_images.npy"), "data/dataset/train_images.npy: damaged"),
+        ("train", remove("metrics/stats.json"), "metrics/stats.json: missing; `dvc repro` makes it"),
+        ("evaluate", truncate("data/model.pt"), "data/model.pt: damaged, or no model of this pipeline"),
+        ("evaluate", remove("data/model.pt"), "data/model.pt: missing; `dvc repro` makes it"),
+        ("find_misclassified", truncate("data/predictions.csv"), "data/predictions.csv: damaged"),
+        ("gradcam", params("layers: auto", "layers: [linear]"), "gradcam.layers: 'linear' has no map with"),
+        ("gradcam", remove("data/misclassified.csv"), "data/misclassified.csv: missing"),
+    ],
+)
+def test_bad_input(project, stage, damage, line):
+    damage(project)
+    before = {path: path.read_bytes() for path in project.folder.glob("[dmp]*/**/*") if path.is_file()}
+    done = project.attempt("python", "-m", f"stages.{stage}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{stage}: ")
+    assert line in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    for path, content in before.items():
+        assert path.read_bytes() == content, path
+
+
+def test_cuda_without_a_gpu(project):
+    project.edit({"device: auto": "device: cuda"})
+    done = project.attempt("python", "-m", "stages.train", CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("train: device: 'cuda', but torch finds no CUDA GPU here")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_dvc_stops_at_bad_input_too(project):
+    project.edit({"epochs: 2": "epochs: none"})
+    done = project.attempt("dvc", "repro")
+    assert done.returncode != 0
+    assert "params.yaml: epochs: should be a valid integer, not 'none'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_without_mistakes(project):
+    path = project.folder / "data/predictions.csv"
+    header, *rows = path.read_text().splitlines()
+    classes = header.split(",")[4:]
+    perfect = [header]
+    for row in rows:
+        index, actual = row.split(",")[:2]
+        perfect.append(
+            ",".join([index, actual, actual, "1", *("1" if c == actual else "0" for c in classes)])
+        )
+    path.write_text("\n".join(perfect) + "\n")
+    assert "0 of 100 test images misclassified" in project.run("python", "-m", "stages.find_misclassified")
+    project.run("python", "-m", "stages.gradcam")
+    assert list((project.folder / "plots/gradcam").iterdir()) == []
+    assert (project.folder / "plots/gradcam_probes.png").exists()

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import torch
+
+from src import hardware, models, params
+from src.augmentation import Augmentation
+from src.batches import TrainingBatches
+from src.datasets import Dataset, Split
+from src.errors import InputError
+from src.hardware import Hardware
+from src.inference import Normalise, predict_logits
+from src.scoring import accuracy
+from src.training import Epoch, best_epoch, train
+from tests.conftest import ROOT
+
+FP32 = Hardware(torch.device("cpu"), torch.float32)
+SETTINGS = params.load(ROOT / "params.yaml").model_copy(update={"epochs": 2, "batch_size": 50})
+
+
+def run(
+    tiny: Dataset,
+    used: Hardware = FP32,
+    keep_best: bool = True,
+    curve: Split | None = None,
+    **changes: object,
+) -> tuple[torch.nn.Module, list[Epoch]]:
+    settings = SETTINGS.model_copy(update=changes)
+    hardware.make_deterministic()
+    torch.manual_seed(0)
+    augmentation = Augmentation(settings.augment, tiny.train.images, [0.5] * 3, 0)
+    batches = TrainingBatches(augmentation, tiny.train.labels, settings.batch_size, seed=0)
+    model = used.place(models.create("resnet18", 10))
+    normalise = Normalise([0.5] * 3, [0.25] * 3, used.device)
+    curves = train(model, batches, curve or tiny.test, normalise, used, settings, keep_best)
+    return model, curves
+
+
+def test_it_learns(tiny):
+    slow = SETTINGS.optimizer.model_copy(update={"lr": 0.02})
+    still = SETTINGS.augment.model_copy(update={"pad": 0, "flip": False, "cutout": 0})
+    few = Split(tiny.train.images[::4], tiny.train.labels[::4])
+    small = Dataset("few", "", tiny.classes, few, few)
+    _, curves = run(small, epochs=10, batch_size=10, optimizer=slow, augment=still)
+    assert curves[-1].train_accuracy > 0.5
+    assert curves[-1].train_loss < curves[0].train_loss / 1.5
+
+
+def test_the_same_seed_gives_the_same_bits(tiny):
+    (one, first), (two, second) = run(tiny), run(tiny)
+    assert first == second
+    for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.gpu
+def test_the_same_seed_gives_the_same_bits_on_a_gpu(tiny):
+    used = hardware.choose("cuda", "auto")
+    (one, first), (two, second) = run(tiny, used), run(tiny, used)
+    assert first == second
+    for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_best_epoch_is_kept(tiny):
+    # A rate this high on a constant schedule makes accuracy jump about.
+    changes = {"epochs": 4, "schedule": SETTINGS.schedule.model_copy(update={"name": "constant"})}
+    model, curves = run(tiny, **changes)
+    best = max(row.val_accuracy for row in curves)
+    assert len({row.val_accuracy for row in curves}) > 1
+    logits = predict_logits(model, tiny.test.images, Normalise([0.5] * 3, [0.25] * 3, FP32.device), FP32)
+    assert accuracy(logits.argmax(1), tiny.test.labels) == best
+    assert curves[best_epoch(curves) - 1].val_accuracy == best
+
+
+def test_without_images_held_out_nothing_is_selected(tiny):
+    # The curve's images may say what they like: the weights are the last epoch's.
+    changes = {"epochs": 2, "schedule": SETTINGS.schedule.model_copy(update={"name": "constant"})}
+    rng = np.random.default_rng(0)
+    other = Split(tiny.test.images, rng.integers(0, 10, len(tiny.test)))
+    one, _ = run(tiny, keep_best=False, **changes)
+    two, _ = run(tiny, keep_best=False, curve=other, **changes)
+    for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_best_epoch_is_the_first_of_equals():
+    rows = [Epoch(n, 0.1, 1.0, 0.5, 1.0, value) for n, value in enumerate([0.1, 0.4, 0.2, 0.4], 1)]
+    assert best_epoch(rows) == 2
+
+
+def test_a_loss_that_is_no_number_ends_it(tiny):
+    fast = SETTINGS.optimizer.model_copy(update={"lr": 1e30})
+    with pytest.raises(InputError, match=r"optimizer\.lr: the loss became (nan|inf) in epoch 1; try less"):
+        run(tiny, optimizer=fast)
+
+
+def test_a_log_without_a_terminal_has_a_line_an_epoch(tiny, capsys):
+    run(tiny)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("epoch 1/2: loss ")
+    for word in ("accuracy", "validation", "images/s", "left"):
+        assert word in lines[0]
+    assert lines[1].endswith("0:00:00 left")
