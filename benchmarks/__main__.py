@@ -1,0 +1,41 @@
+"""Runs the benchmarks: `python -m benchmarks [--quick] [--json FILE] [NAME …]`."""
+
+import argparse
+from pathlib import Path
+
+from benchmarks import augmentation, pipeline, training_step
+from src import artifacts, hardware, params
+from src.errors import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures speed here and now.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="training_step, augmentation, pipeline; all")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    options = parser.parse_args()
+
+    settings = params.load()
+    rounds = 1 if options.quick else 5
+    benchmarks = {
+        "training_step": lambda: training_step.measure(settings, 2 if options.quick else 6, rounds),
+        "augmentation": lambda: augmentation.measure(2_000 if options.quick else 20_000, rounds),
+        "pipeline": lambda: pipeline.measure(rounds),
+    }
+    if unknown := set(options.names) - set(benchmarks):
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(benchmarks)}")
+
+    used = hardware.choose(settings.device, settings.precision, lambda _: None)
+    print(f"{settings.model}, batch size {settings.batch_size}, on {used}")
+    figures = {}
+    for name in options.names or benchmarks:
+        figures[name] = benchmarks[name]()
+        print(f"\n{name}")
+        for key, value in figures[name].items():
+            print(f"  {key:<42}{value:>12,.2f}")
+    if options.json:
+        artifacts.write_json(options.json, {"hardware": str(used), **figures})
+
+
+if __name__ == "__main__":
+    run_stage("benchmarks", main)
