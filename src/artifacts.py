@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ STATS = Path("metrics/stats.json")
 
 MODEL = Path("data/model.pt")
 MODEL_SUMMARY = Path("data/model_summary.txt")
+ENVIRONMENT = Path("data/environment.json")
 TRAIN_METRICS = Path("metrics/train.json")
 TRAINING_CURVES = Path("plots/training.csv")
 TRAIN_SAMPLES = Path("plots/train_samples.png")
@@ -49,36 +50,72 @@ def require(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes it readable by its owner alone
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def atomic_file(path: Path, tag: str = "") -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it when the block ends well.
+
+    What a killed process left behind is written over by the next one.
+
+    Args:
+        path: where the file belongs.
+        tag: set it where several processes write the same file; the last one wins.
+
+    Raises:
+        InputError: the disk is full, the folder may not be written to, and the like.
+    """
+    temporary = _temporary(path, tag)
+    with _told_in_one_line(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """The same for a folder: what was at `path` stays until the new one is complete, then goes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
-        new, old = Path(scratch, "new"), Path(scratch, "old")
-        new.mkdir()
-        yield new
-        if path.exists():
-            path.replace(old)
+    temporary, old = _temporary(path), _temporary(path.with_name(f"{path.name}-old"))
+    with _told_in_one_line(path):
+        for leftover in (temporary, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        temporary.mkdir(parents=True)
         try:
-            new.replace(path)
-        except OSError:
-            if old.exists():
+            yield temporary
+            for file in temporary.iterdir():
+                _flush(file)
+            if path.exists():
+                path.replace(old)
+            temporary.replace(path)
+        finally:
+            if old.exists() and not path.exists():
                 old.replace(path)
-            raise
+            for leftover in (temporary, old):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _temporary(path: Path, tag: str = "") -> Path:
+    # Ignored by git under this name, and a name that does not change, so that leftovers do not pile up.
+    return path.with_name(f".tmp-{tag}{path.name}")
+
+
+def _flush(path: Path) -> None:
+    """Have the content on the disk before the name: a power cut may else leave the name alone."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _told_in_one_line(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # numpy raises some without a number: "1000 requested and 0 written".
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -124,9 +161,3 @@ def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

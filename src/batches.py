@@ -83,9 +83,21 @@ class TrainingBatches:
         return len(self.order)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images, uint8 (B, H, W, 3), and labels, int64 (B,)."""
+        """Images, uint8 (B, H, W, 3), and labels, int64 (B,).
+
+        Raises:
+            InputError: a worker died.
+        """
         self.order.epoch = number
-        return iter(self.loader)
+        try:
+            yield from self.loader
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise InputError(
+                f"workers: a process that augments images died ({str(error).splitlines()[0]}); was memory "
+                "short? Try fewer workers, or workers: 0"
+            ) from error
 
 
 def worker_count(setting: int | str, device: torch.device) -> int:

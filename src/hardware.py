@@ -1,9 +1,11 @@
 """What the work is done on, and in which precision."""
 
 import os
+import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import metadata
 
 import torch
 from torch import nn
@@ -60,11 +62,34 @@ def choose(device: str, precision: str, report: Callable[[str], None] = print) -
     return Hardware(chosen, torch.bfloat16 if precision == "bf16" else torch.float32)
 
 
-def make_deterministic() -> None:
-    """Same seed, same machine, same bits; refuse operations that cannot promise it."""
+def set_up(threads: int | str, deterministic: bool) -> None:
+    """Fix what the same seed could still come out differently by.
+
+    Args:
+        threads: of the CPU; sums come out differently with another number. `auto` is one a physical core,
+            also where the environment would have it otherwise.
+        deterministic: refuse operations whose result varies from run to run. The CPU has none of those that
+            are used here; on CUDA it may cost speed.
+    """
+    if threads == "auto":
+        threads = torch.cpu.get_capabilities().get("num_physical_cores") or os.cpu_count() or 1
+    torch.set_num_threads(int(threads))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = not deterministic
+
+
+def versions(hardware: Hardware) -> dict[str, str | int | None]:
+    """What results may depend on besides code, data and parameters."""
+    packages = ("torch", "numpy", "albumentations", "opencv-python-headless", "captum")
+    return {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in packages},
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version() if hardware.device.type == "cuda" else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "hardware": str(hardware),
+    }
 
 
 def _bf16_is_fast(device: torch.device) -> bool:

@@ -119,6 +119,11 @@ class Params(Group):
         Literal["auto"] | Annotated[Whole, Field(ge=0, le=64)],
         Field(description="should be 'auto' or a number from 0 to 64"),
     ]
+    threads: Annotated[
+        Literal["auto"] | Annotated[Whole, Field(ge=1, le=1024)],
+        Field(description="should be 'auto' or a number from 1 to 1024"),
+    ]
+    deterministic: Switch
     label_smoothing: Share
     optimizer: Optimizer
     schedule: Schedule

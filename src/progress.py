@@ -24,11 +24,13 @@ class TrainingProgress:
     Args:
         epochs: how many the training has.
         steps: how many batches an epoch has.
+        done: epochs that were over before.
     """
 
-    def __init__(self, epochs: int, steps: int) -> None:
+    def __init__(self, epochs: int, steps: int, done: int = 0) -> None:
         self.epochs, self.steps = epochs, steps
         self.started = time.monotonic()
+        self.steps_left = (epochs - done) * steps
         self.done = 0
         self.terminal = sys.stderr.isatty()
 
@@ -63,7 +65,7 @@ class TrainingProgress:
     def time_left(self) -> str:
         """Of the whole training, from the pace so far, validation included: h:mm:ss."""
         elapsed = time.monotonic() - self.started
-        left = elapsed / self.done * (self.epochs * self.steps - self.done)
+        left = elapsed / self.done * (self.steps_left - self.done)
         minutes, seconds = divmod(round(left), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02}:{seconds:02}"

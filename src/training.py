@@ -16,6 +16,7 @@ from src.inference import Normalise, predict_logits
 from src.optimisers import create_optimiser, create_schedule
 from src.params import Params
 from src.progress import TrainingProgress
+from src.resume import StateFile
 from src.scoring import accuracy, cross_entropy
 
 
@@ -42,18 +43,34 @@ class Epoch:
 class _Tally:
     """Loss and accuracy so far in an epoch, summed on the device: no step waits for the numbers."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, epoch: int, device: torch.device) -> None:
+        self.epoch = epoch
         self.sums = torch.zeros(2, dtype=torch.float64, device=device)  # loss, right answers
+        self.good_steps = torch.zeros((), dtype=torch.int64, device=device)  # up to the first bad one
         self.images = 0
+        self.rates: list[float] = []
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor, lr: float) -> None:
+        loss = loss.detach()
         right = (logits.argmax(1) == labels).sum()
-        self.sums += torch.stack([loss.detach() * len(labels), right])
+        self.sums += torch.stack([loss * len(labels), right])
+        self.good_steps += torch.isfinite(self.sums[0])  # once infinite or nan, a sum stays so
         self.images += len(labels)
+        self.rates.append(lr)
 
     def read(self) -> tuple[float, float]:
-        """Mean loss and accuracy. On a GPU this waits for all steps before it."""
+        """Mean loss and accuracy. On a GPU this waits for all steps before it.
+
+        Raises:
+            InputError: a loss was no number; names the step and the rate that led there.
+        """
         loss, right = (self.sums / self.images).tolist()
+        if not math.isfinite(loss):
+            step = int(self.good_steps) + 1
+            raise InputError(
+                f"optimizer.lr: the loss became {loss} in epoch {self.epoch} at step {step}, with a rate of "
+                f"{self.rates[step - 1]:g}; try a tenth of optimizer.lr, or precision: fp32"
+            )
         return loss, right
 
     def __str__(self) -> str:
@@ -69,6 +86,7 @@ def train(
     hardware: Hardware,
     params: Params,
     keep_best: bool,
+    state_file: StateFile | None = None,
 ) -> list[Epoch]:
     """Train `model` in place.
 
@@ -81,6 +99,7 @@ def train(
         params: `epochs`, `optimizer`, `schedule` and `label_smoothing` matter here.
         keep_best: leave the weights of the epoch with the highest validation accuracy (the first of equals)
             in the model; else the last epoch's.
+        state_file: written after each epoch; what it holds is gone on from, to the same bits.
 
     Returns:
         A row an epoch.
@@ -90,13 +109,21 @@ def train(
     """
     optimiser = create_optimiser(params.optimizer, model)
     schedule = create_schedule(params.schedule, optimiser, params.epochs * len(batches))
-    progress = TrainingProgress(params.epochs, len(batches))
     curves: list[Epoch] = []
     best_weights = None
+    if state := state_file and state_file.load():
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        _set_random_state(state["random"], hardware.device)
+        best_weights = state["best_weights"]
+        curves = [Epoch(**row) for row in state["curves"]]
+        print(f"going on after epoch {len(curves)} of {params.epochs}", flush=True)
 
-    for epoch in range(1, params.epochs + 1):
+    progress = TrainingProgress(params.epochs, len(batches), done=len(curves))
+    for epoch in range(len(curves) + 1, params.epochs + 1):
         model.train()
-        tally = _Tally(hardware.device)
+        tally = _Tally(epoch, hardware.device)
         for images, labels in progress.track(epoch, batches.epoch(epoch), tally.__str__):
             images = images.to(hardware.device, non_blocking=True)
             labels = labels.to(hardware.device, non_blocking=True)
@@ -108,24 +135,41 @@ def train(
             optimiser.zero_grad()
             lr = optimiser.param_groups[0]["lr"]
             schedule.step()
-            tally.add(loss, logits, labels)
+            tally.add(loss, logits, labels, lr)
 
-        train_loss, train_accuracy = tally.read()
-        if not math.isfinite(train_loss):
-            raise InputError(
-                f"optimizer.lr: the loss became {train_loss} in epoch {epoch}; try less than {lr:g}"
-            )
         logits = predict_logits(model, curve.images, normalise, hardware)
         val_loss = cross_entropy(logits, curve.labels)
         val_accuracy = accuracy(logits.argmax(1), curve.labels)
-        curves.append(Epoch(epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy))
+        curves.append(Epoch(epoch, lr, *tally.read(), val_loss, val_accuracy))
         progress.end_epoch(epoch, f"{tally}, validation {val_loss:.4f}, {val_accuracy:.2%}")
         if keep_best and best_epoch(curves) == epoch:
             best_weights = copy.deepcopy(model.state_dict())
+        if state_file:
+            state = {
+                "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "schedule": schedule.state_dict(),
+                "random": _random_state(hardware.device),
+                "best_weights": best_weights,
+                "curves": [row.row() for row in curves],
+            }
+            state_file.save(state)
 
     if best_weights is not None:
         model.load_state_dict(best_weights)
     return curves
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    """Of the generators that layers such as dropout draw from."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+
+
+def _set_random_state(states: list[Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)
 
 
 def best_epoch(curves: list[Epoch]) -> int:

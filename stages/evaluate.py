@@ -12,7 +12,7 @@ def main() -> None:
     dataset = datasets.load()
     stats = artifacts.read_json(artifacts.STATS)
     used = hardware.choose(settings.device, settings.precision)
-    hardware.make_deterministic()
+    hardware.set_up(settings.threads, settings.deterministic)
     model = used.place(checkpoint.load().model)
 
     test = dataset.test

@@ -14,7 +14,7 @@ def main() -> None:
     dataset = datasets.load()
     stats = artifacts.read_json(artifacts.STATS)
     used = hardware.choose(settings.device, "fp32")  # gradients in bf16 are too coarse to be drawn
-    hardware.make_deterministic()
+    hardware.set_up(settings.threads, settings.deterministic)
     model = used.place(checkpoint.load().model)
     explainer = Explainer(model, Normalise(stats["mean"], stats["std"], used.device), used)
 

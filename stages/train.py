@@ -1,5 +1,7 @@
 """Trains the model and draws what it is trained on."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torchinfo
@@ -11,6 +13,7 @@ from src.errors import run_stage
 from src.inference import Normalise
 from src.layers import chosen_layers
 from src.models.base import Classifier
+from src.resume import StateFile, fingerprint
 from src.training import Epoch, best_epoch, train
 
 SAMPLES = 40  # images in each of the two grids
@@ -21,7 +24,7 @@ def main() -> None:
     dataset = datasets.load()
     stats = artifacts.read_json(artifacts.STATS)
     used = hardware.choose(settings.device, settings.precision)
-    hardware.make_deterministic()
+    hardware.set_up(settings.threads, settings.deterministic)
     torch.manual_seed(settings.seed)
 
     learn, held_out = datasets.hold_out(dataset.train.labels, settings.validation, settings.seed)
@@ -42,11 +45,14 @@ def main() -> None:
     chosen_layers(settings.gradcam.layers, model, torch.zeros(1, 3, *dataset.train.images.shape[1:3]))
     summarise(model, dataset)
     draw_samples(dataset, train_split, augmentation)
+    environment = hardware.versions(used)
+    artifacts.write_json(artifacts.ENVIRONMENT, environment)
 
     print(
         f"{settings.model} on {used}: {len(train_split)} images to train on, "
         f"{len(curve)} {'held out' if len(held_out) else 'test images for the curve'}"
     )
+    state_file = StateFile(fingerprint_of_training(settings, environment))
     curves = train(
         used.place(model),
         batches,
@@ -55,9 +61,19 @@ def main() -> None:
         used,
         settings,
         keep_best=len(held_out) > 0,
+        state_file=state_file,
     )
     checkpoint.save(checkpoint.Checkpoint(model, settings.model, settings.norm, dataset.classes))
     write_curves(curves, kept=best_epoch(curves) if len(held_out) else settings.epochs)
+    state_file.remove()
+
+
+def fingerprint_of_training(settings: params.Params, environment: dict) -> str:
+    """Of all that shapes the weights; what only later stages read, and the number of workers, does not."""
+    shaping = settings.model_dump(exclude={"workers", "evaluate", "misclassified", "gradcam"})
+    code = [Path("stages/train.py"), *Path("src").rglob("*.py")]
+    data = [artifacts.DATASET / "meta.json", artifacts.STATS]  # meta.json has the sums of the arrays
+    return fingerprint({"params": shaping, "environment": environment}, [*code, *data])
 
 
 def summarise(model: Classifier, dataset: datasets.Dataset) -> None:

@@ -1,5 +1,6 @@
 """What several test files need: a small dataset, and a parameter file to change."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no CUDA GPU here"))
 
 
+def shipped_params() -> dict[str, Any]:
+    """params.yaml as it is committed, whatever experiments have since made of its values."""
+    working = yaml.safe_load((ROOT / artifacts.PARAMS).read_text())
+    show = ["git", "show", f"HEAD:{artifacts.PARAMS}"]
+    committed = yaml.safe_load(subprocess.check_output(show, cwd=ROOT, text=True))
+
+    def reset(now: dict, then: dict) -> dict:
+        return {
+            key: reset(value, then.get(key, {})) if isinstance(value, dict) else then.get(key, value)
+            for key, value in now.items()
+        }
+
+    return reset(working, committed)
+
+
 @pytest.fixture(scope="session")
 def tiny() -> datasets.Dataset:
     """20 training and 10 test images of each class, real ones."""
@@ -40,7 +56,7 @@ def write_params(tmp_path: Path) -> Callable[..., Path]:
     """Writes the shipped params.yaml with changes, `group__key=value`, to the test's own folder."""
 
     def write(**changes: Any) -> Path:
-        content = yaml.safe_load((ROOT / artifacts.PARAMS).read_text())
+        content = shipped_params()
         for key, value in changes.items():
             *groups, name = key.split("__")
             target = content

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from src import artifacts, datasets
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped_params
 
 # Small enough for a test, and otherwise the shipped configuration.
-SMALL = {"cifar10 ": "sample ", "epochs: 20": "epochs: 2", "batch_size: 128": "batch_size: 50"}
+SMALL = {"dataset": "sample", "epochs": 2, "batch_size": 50}
 
 
 class Project:
@@ -32,7 +34,7 @@ class Project:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         datasets.save(tiny, folder / artifacts.SAMPLE)
-        self.edit(SMALL)
+        (folder / artifacts.PARAMS).write_text(yaml.safe_dump(shipped_params() | SMALL, sort_keys=False))
         for result in (*folder.glob("metrics/*.json"), *folder.glob("plots/*.csv"), folder / "dvc.lock"):
             result.unlink(missing_ok=True)
         self.run("git", "init", "--quiet", "--initial-branch=main")

@@ -95,8 +95,7 @@ def fake(monkeypatch) -> Fake:
 def test_archives_and_folders(fake, tmp_path, monkeypatch, form, unpacked):
     place = getattr(fake, f"{form}_archive")(tmp_path / "archive.tar.gz")
     if unpacked:
-        with tarfile.open(place) as tar:
-            tar.extractall(tmp_path, filter="data")
+        shutil.unpack_archive(place, tmp_path)
         inner = next(path for path in tmp_path.iterdir() if path.is_dir())
         place = inner if unpacked is True else tmp_path
     monkeypatch.setenv(cifar10.OVERRIDE, str(place))

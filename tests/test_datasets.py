@@ -22,7 +22,7 @@ def test_save_and_load_give_the_same(tmp_path, tiny):
 def test_a_failed_save_leaves_what_was_there(tmp_path, tiny, monkeypatch):
     datasets.save(tiny, tmp_path / "dataset")
     monkeypatch.setattr(np, "save", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match="dataset: cannot be written: No space left"):
         datasets.save(tiny, tmp_path / "dataset")
     assert len(datasets.load(tmp_path / "dataset").train) == 200
     assert [path.name for path in tmp_path.iterdir()] == ["dataset"]

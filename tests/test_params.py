@@ -8,8 +8,8 @@ from src.models import MODELS
 from tests.conftest import ROOT
 
 
-def test_the_shipped_file_is_valid():
-    loaded = params.load(ROOT / "params.yaml")
+def test_the_shipped_file_is_valid(write_params):
+    loaded = params.load(write_params())
     assert (loaded.dataset, loaded.validation) == ("cifar10", 0.1)
 
 

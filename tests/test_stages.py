@@ -52,7 +52,7 @@ def truncate(name: str):
     ("stage", "damage", "line"),
     [
         ("download", params("epochs:", "epoch:"), "params.yaml: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("download", params("resnet18 ", "resnet81 "), "model: 'resnet81' is not known; did you mean"),
+        ("download", params("resnet18", "resnet81"), "model: 'resnet81' is not known; did you mean"),
         (
             "download",
             params("epochs: 2", "epochs: -2"),

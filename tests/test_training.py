@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +12,13 @@ from src.datasets import Dataset, Split
 from src.errors import InputError
 from src.hardware import Hardware
 from src.inference import Normalise, predict_logits
+from src.resume import StateFile
 from src.scoring import accuracy
 from src.training import Epoch, best_epoch, train
-from tests.conftest import ROOT
+from tests.conftest import shipped_params
 
 FP32 = Hardware(torch.device("cpu"), torch.float32)
-SETTINGS = params.load(ROOT / "params.yaml").model_copy(update={"epochs": 2, "batch_size": 50})
+SETTINGS = params.Params(**shipped_params()).model_copy(update={"epochs": 2, "batch_size": 50})
 
 
 def run(
@@ -22,16 +26,17 @@ def run(
     used: Hardware = FP32,
     keep_best: bool = True,
     curve: Split | None = None,
+    state_file: StateFile | None = None,
     **changes: object,
 ) -> tuple[torch.nn.Module, list[Epoch]]:
     settings = SETTINGS.model_copy(update=changes)
-    hardware.make_deterministic()
+    hardware.set_up(2, True)
     torch.manual_seed(0)
     augmentation = Augmentation(settings.augment, tiny.train.images, [0.5] * 3, 0)
     batches = TrainingBatches(augmentation, tiny.train.labels, settings.batch_size, seed=0)
     model = used.place(models.create("resnet18", 10))
     normalise = Normalise([0.5] * 3, [0.25] * 3, used.device)
-    curves = train(model, batches, curve or tiny.test, normalise, used, settings, keep_best)
+    curves = train(model, batches, curve or tiny.test, normalise, used, settings, keep_best, state_file)
     return model, curves
 
 
@@ -59,6 +64,44 @@ def test_the_same_seed_gives_the_same_bits_on_a_gpu(tiny):
     assert first == second
     for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+class Interrupted(StateFile):
+    """Stops the training, as a kill would, after the state of an epoch has been written."""
+
+    def __init__(self, key: str, after: int) -> None:
+        super().__init__(key)
+        self.after = after
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        super().save(state)
+        if len(state["curves"]) == self.after:
+            raise KeyboardInterrupt
+
+
+def check_resume(tiny: Dataset, used: Hardware, **changes: object) -> None:
+    whole, curves = run(tiny, used, **changes)
+    for after in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny, used, state_file=Interrupted("key", after), **changes)
+    resumed, resumed_curves = run(tiny, used, state_file=StateFile("key"), **changes)
+    assert resumed_curves == curves
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "constant"])
+def test_a_training_stopped_twice_ends_in_the_same_bits(tiny, tmp_path, monkeypatch, capsys, schedule):
+    monkeypatch.chdir(tmp_path)
+    changes = {"epochs": 3, "schedule": SETTINGS.schedule.model_copy(update={"name": schedule})}
+    check_resume(tiny, FP32, **changes)
+    assert "going on after epoch 1 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.gpu
+def test_a_training_stopped_twice_ends_in_the_same_bits_on_a_gpu(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check_resume(tiny, hardware.choose("cuda", "auto"), epochs=3)
 
 
 def test_the_best_epoch_is_kept(tiny):
@@ -90,7 +133,9 @@ def test_best_epoch_is_the_first_of_equals():
 
 def test_a_loss_that_is_no_number_ends_it(tiny):
     fast = SETTINGS.optimizer.model_copy(update={"lr": 1e30})
-    with pytest.raises(InputError, match=r"optimizer\.lr: the loss became (nan|inf) in epoch 1; try less"):
+    with pytest.raises(
+        InputError, match=r"optimizer\.lr: the loss became (nan|inf) in epoch 1 at step [12],"
+    ):
         run(tiny, optimizer=fast)
 
 
