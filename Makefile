@@ -10,7 +10,7 @@ IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/d
 	GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock
+.PHONY: help setup demo test faults lint format bench audit lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ demo: setup ## run the whole pipeline on the small embedded dataset, without GPU
 test: setup ## run the tests
 	python -m pytest
 
+faults: setup ## kill the pipeline at 60 random moments and compare with an undisturbed run
+	python -m pytest -m faults -s
+
 lint: setup ## check style and formatting
 	ruff check .
 	ruff format --check .
@@ -46,6 +49,12 @@ format: setup ## mend style and formatting
 bench: setup ## measure speed on this machine
 	python -m benchmarks
 
+audit: setup ## look the pinned packages up in the public list of vulnerabilities
+	python -m pip install --disable-pip-version-check --quiet pip-audit==2.10.1
+	pip-audit --disable-pip -r requirements.txt -r requirements-dev.txt
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes
+
 lock: ## compile the exact pins from the direct dependencies (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url requirements.in -o requirements.txt
-	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url requirements-dev.in -c requirements.txt -o requirements-dev.txt
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt

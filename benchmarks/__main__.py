@@ -3,14 +3,16 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import augmentation, pipeline, training_step
+from benchmarks import augmentation, pipeline, safety, training_step
 from src import artifacts, hardware, params
 from src.errors import run_stage
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures speed here and now.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="training_step, augmentation, pipeline; all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="training_step, augmentation, safety, pipeline"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
@@ -20,6 +22,7 @@ def main() -> None:
     benchmarks = {
         "training_step": lambda: training_step.measure(settings, 2 if options.quick else 6, rounds),
         "augmentation": lambda: augmentation.measure(2_000 if options.quick else 20_000, rounds),
+        "safety": lambda: safety.measure(settings, 256 if options.quick else 4_500, min(rounds, 3)),
         "pipeline": lambda: pipeline.measure(rounds),
     }
     if unknown := set(options.names) - set(benchmarks):

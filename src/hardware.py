@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -77,6 +77,17 @@ def set_up(threads: int | str, deterministic: bool) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
     torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
+
+
+@contextmanager
+def memory_for(parameter: str, value: int) -> Iterator[None]:
+    """Inside, a GPU that runs out of memory ends in one line that names the parameter to lower."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"{parameter}: {value} images at once do not fit into the GPU's memory; try {max(value // 2, 1)}"
+        ) from error
 
 
 def versions(hardware: Hardware) -> dict[str, str | int | None]:

@@ -29,11 +29,12 @@ def create_schedule(settings: params.Schedule, optimiser: Optimizer, steps: int)
     """
     if settings.name == "constant":
         return ConstantLR(optimiser, factor=1.0)
+    steps = max(steps, 3)
     return OneCycleLR(
         optimiser,
         max_lr=optimiser.param_groups[0]["lr"],
-        total_steps=max(steps, 2),  # up and down take a step each
-        pct_start=settings.peak,
+        total_steps=steps,
+        pct_start=max(settings.peak, 2 / steps),  # torch divides by zero where one way takes no step
         div_factor=settings.start_divisor,
         final_div_factor=settings.end_divisor,
         cycle_momentum=False,

@@ -1,5 +1,6 @@
 """Every parameter with its type and limits, checked before any work starts."""
 
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -32,10 +33,11 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) and value != "auto" else value
 
 
-Whole = Annotated[int, Strict()]
+# Limits are wide; they are there so that nothing overflows or runs out of memory later on.
+Whole = Annotated[int, Strict(), Field(le=2**32 - 1)]
 Switch = Annotated[bool, Strict()]
 # Not strict: DVC writes `-S optimizer.lr=1e-5` as 1e-05, which PyYAML reads as a string.
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False), Field(le=1e9)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
 
 
@@ -106,11 +108,11 @@ class GradCam(Group):
 class Params(Group):
     """The whole of params.yaml, where each key is explained."""
 
-    seed: Annotated[Whole, Field(ge=0, lt=2**32)]
+    seed: Annotated[Whole, Field(ge=0)]
     dataset: Literal["cifar10", "sample"]
     model: Literal[tuple(MODELS)]  # type: ignore[valid-type]
     norm: Literal["batch", "layer", "group"]
-    epochs: Annotated[Whole, Field(ge=1)]
+    epochs: Annotated[Whole, Field(ge=1, le=100_000)]
     batch_size: Annotated[Whole, Field(ge=1)]
     validation: Share
     device: Literal["auto", "cpu", "cuda"]
@@ -133,6 +135,17 @@ class Params(Group):
     gradcam: GradCam
 
 
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key that is there twice, of which it would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"the key {_show(key)} is there twice")
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path = artifacts.PARAMS) -> Params:
     """Read and check the parameters.
 
@@ -141,9 +154,11 @@ def load(path: Path = artifacts.PARAMS) -> Params:
             outside its limits; a line for each.
     """
     try:
-        content = yaml.safe_load(artifacts.require(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        content = yaml.load(artifacts.require(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: dates and numbers that are none
+        raise InputError(f"{path}: not valid YAML: {_yaml_reason(error)}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: not valid YAML: nested too deeply") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: should be a mapping of keys to values, not {_show(content)}")
     try:
@@ -161,18 +176,17 @@ def load(path: Path = artifacts.PARAMS) -> Params:
 def _explain(error: ErrorDetails, content: dict[str, Any]) -> str:
     """One line for one of pydantic's errors."""
     # Its location goes on, behind group and key, with the branch of a union or the place in a list.
-    group, key, value = Params, str(error["loc"][0]), content.get(str(error["loc"][0]))
-    inner = Params.model_fields[key].annotation if key in Params.model_fields else None
-    if _is_group(inner) and isinstance(value, dict) and len(error["loc"]) > 1:
-        name = str(error["loc"][1])
-        group, key, value = inner, f"{key}.{name}", value.get(name)
-    name = key.rpartition(".")[2]
+    group, name, prefix, holder = Params, str(error["loc"][0]), "", content
+    inner = Params.model_fields[name].annotation if name in Params.model_fields else None
+    if _is_group(inner) and isinstance(content.get(name), dict) and len(error["loc"]) > 1:
+        group, name, prefix, holder = inner, str(error["loc"][1]), f"{name}.", content[name]
 
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {suggest(name, group.model_fields)}"
+    if name not in group.model_fields:
+        return f"unknown key {_show(prefix + name)}; {suggest(name, group.model_fields)}"
+    key = prefix + name
     if error["type"] == "missing":
         return f"{key}: missing"
-    field = group.model_fields[name]
+    field, value = group.model_fields[name], holder.get(name)
     if error["type"] == "literal_error" and get_origin(field.annotation) is Literal:
         return f"{key}: {_show(value)} is not known; {suggest(value, get_args(field.annotation))}"
     if _is_group(field.annotation):
@@ -188,6 +202,17 @@ def _is_group(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Group)
 
 
+def _yaml_reason(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    reason = " ".join(str(getattr(error, "problem", None) or error).split())
+    return where + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in reason)
+
+
 def _show(value: object) -> str:
-    text = repr(value)
+    """The value in few characters; an alias to itself or a number of a million digits is shown too."""
+    try:
+        text = reprlib.repr(value)
+    except ValueError:
+        text = "a huge number"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from src import artifacts
@@ -49,21 +50,26 @@ class StateFile:
     def load(self) -> dict[str, Any] | None:
         """The state, or None if there is none that can be trusted; a damaged file is put aside."""
         try:
-            sum_, _, content = self.path.read_bytes().partition(b"\n")
+            content = self.path.read_bytes()
         except FileNotFoundError:
             return None
         try:
-            if sum_.decode() != hashlib.sha256(content).hexdigest():
-                raise ValueError("its sum is wrong")
-            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-            if state["key"] != self.key:
-                raise ValueError("it belongs to another training")
+            return self.read(content)
         except Exception as error:  # whatever is wrong with it, training from the start is right
             aside = self.path.with_suffix(".damaged")
             self.path.replace(aside)
             self.report(f"{aside}: put aside, {error}; training starts afresh")
             return None
-        return state
+
+    def read(self, content: bytes) -> dict[str, Any]:
+        """The state in the content of a file; raises whatever is wrong with it."""
+        expected, _, state = content.partition(b"\n")
+        if expected != hashlib.sha256(state).hexdigest().encode():
+            raise ValueError("its sum is wrong")
+        found = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+        if found["key"] != self.key:
+            raise ValueError("it belongs to another training")
+        return found
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write the state.
@@ -75,10 +81,13 @@ class StateFile:
         torch.save({**state, "key": self.key}, buffer)
         content = buffer.getvalue()
         # Another process may be at the same training (a queue, two terminals): a temporary file for each.
-        with artifacts.atomic_file(self.path, tag=str(os.getpid())) as temporary:
+        with artifacts.atomic_file(self.path, tag=f"{os.getpid()}-") as temporary:
             temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
     def remove(self) -> None:
-        """The training is over: away with it, and with what killed processes left."""
-        for path in (self.path, *self.path.parent.glob(f".tmp-*{self.path.name}")):
-            path.unlink(missing_ok=True)
+        """The training is over: away with it, and with what killed processes left of it."""
+        self.path.unlink(missing_ok=True)
+        for leftover in self.path.parent.glob(f".tmp-*-{self.path.name}"):
+            writer = int(leftover.name.split("-")[1])
+            if not psutil.pid_exists(writer) or writer == os.getpid():
+                leftover.unlink(missing_ok=True)

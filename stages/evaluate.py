@@ -16,13 +16,10 @@ def main() -> None:
     model = used.place(checkpoint.load().model)
 
     test = dataset.test
-    logits = predict_logits(
-        model,
-        test.images,
-        Normalise(stats["mean"], stats["std"], used.device),
-        used,
-        settings.evaluate.batch_size,
-    )
+    normalise = Normalise(stats["mean"], stats["std"], used.device)
+    size = settings.evaluate.batch_size
+    with hardware.memory_for("evaluate.batch_size", size):
+        logits = predict_logits(model, test.images, normalise, used, size)
     found = predictions.Predictions(test.labels, np.exp(scoring.log_softmax(logits)), dataset.classes)
     per_class = dict(
         zip(

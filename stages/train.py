@@ -53,16 +53,17 @@ def main() -> None:
         f"{len(curve)} {'held out' if len(held_out) else 'test images for the curve'}"
     )
     state_file = StateFile(fingerprint_of_training(settings, environment))
-    curves = train(
-        used.place(model),
-        batches,
-        curve,
-        Normalise(stats["mean"], stats["std"], used.device),
-        used,
-        settings,
-        keep_best=len(held_out) > 0,
-        state_file=state_file,
-    )
+    with hardware.memory_for("batch_size", settings.batch_size):
+        curves = train(
+            used.place(model),
+            batches,
+            curve,
+            Normalise(stats["mean"], stats["std"], used.device),
+            used,
+            settings,
+            keep_best=len(held_out) > 0,
+            state_file=state_file,
+        )
     checkpoint.save(checkpoint.Checkpoint(model, settings.model, settings.norm, dataset.classes))
     write_curves(curves, kept=best_epoch(curves) if len(held_out) else settings.epochs)
     state_file.remove()

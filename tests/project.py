@@ -1,5 +1,6 @@
 """A copy of the project that tests may run and change."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -54,17 +55,51 @@ class Project:
 
     def attempt(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command with this Python's tools first in the path, and no git settings but `identity`."""
+        env = self.environment() | environment
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         home = {"PATH": path, "HOME": str(self.folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "DVC_", "MAKE"))}
-        env = inherited | self.identity | home | environment
-        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+        return inherited | self.identity | home
 
     def run(self, *command: str, **environment: str) -> str:
         """Run a command that has to succeed; its standard output."""
         done = self.attempt(*command, **environment)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def outputs(self) -> dict[str, list[Path]]:
+        """The files that are the outputs of each stage, present or not."""
+        found = {}
+        for stage, entry in yaml.safe_load((self.folder / "dvc.yaml").read_text())["stages"].items():
+            listed = [*entry.get("outs", []), *entry.get("metrics", []), *entry.get("plots", [])]
+            paths = [self.folder / (item if isinstance(item, str) else next(iter(item))) for item in listed]
+            folders = [path for path in paths if path.is_dir()]
+            inside = [file for folder in folders for file in sorted(folder.iterdir())]
+            found[stage] = [path for path in paths if path not in folders] + inside
+        return found
+
+    def sums(self) -> dict[str, str]:
+        """SHA-256 of every output."""
+        return {
+            path.relative_to(self.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for paths in self.outputs().values()
+            for path in paths
+        }
 
     def stages_run(self, output: str) -> list[str]:
         """The stages that DVC says it ran."""

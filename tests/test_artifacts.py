@@ -1,3 +1,4 @@
+import os
 import stat
 
 import pytest
@@ -51,3 +52,28 @@ def test_json_that_is_none(tmp_path):
 def test_missing(tmp_path):
     with pytest.raises(InputError, match=r"no\.json: missing; `dvc repro` makes it"):
         artifacts.read_json(tmp_path / "no.json")
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path):
+    folder = tmp_path / "folder"
+    folder.touch()  # for root, permissions are no obstacle; a file in the folder's place is one for all
+    with pytest.raises(InputError, match=r"folder/file\.txt: cannot be written: "):
+        artifacts.write_text(folder / "file.txt", "")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(InputError, match=r"file\.txt: cannot be written: Permission denied"):
+        artifacts.write_text(tmp_path / "file.txt", "")
+    tmp_path.chmod(0o755)
+
+
+def test_what_a_killed_process_left_does_not_pile_up(tmp_path):
+    (tmp_path / ".tmp-file.txt").write_text("half")
+    (tmp_path / ".tmp-folder").mkdir()
+    (tmp_path / ".tmp-folder/half.png").touch()
+    artifacts.write_text(tmp_path / "file.txt", "whole")
+    with artifacts.atomic_folder(tmp_path / "folder") as temporary:
+        (temporary / "whole.png").touch()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file.txt", "folder", "whole.png"]

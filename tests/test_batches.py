@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -58,3 +61,12 @@ def test_workers_only_where_they_help():
     assert worker_count("auto", torch.device("cpu")) == 0
     assert worker_count("auto", torch.device("cuda")) >= 1
     assert worker_count(3, torch.device("cpu")) == 3
+
+
+def test_a_worker_that_dies_is_told_in_one_line(random_images, monkeypatch):
+    monkeypatch.setattr(Augmentation, "__call__", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(
+        InputError, match=r"workers: a process that augments images died .* workers: 0"
+    ) as error:
+        list(batches(random_images, workers=1).epoch(1))
+    assert "\n" not in str(error.value)

@@ -40,6 +40,29 @@ def test_autocast_computes_products_in_the_chosen_type():
         assert (a @ a).dtype is torch.float32
 
 
+def test_a_full_gpu_names_what_to_lower():
+    with (
+        pytest.raises(InputError, match=r"batch_size: 128 images at once do not fit .* try 64"),
+        hardware.memory_for("batch_size", 128),
+    ):
+        raise torch.OutOfMemoryError
+
+
+def test_threads_are_what_was_asked_for(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 3})
+    for setting, threads in ((1, 1), ("auto", 3)):
+        hardware.set_up(setting, deterministic=True)
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+
+
+def test_versions_name_what_results_depend_on():
+    found = hardware.versions(hardware.choose("cpu", "fp32"))
+    assert found["torch"].startswith(torch.__version__.partition("+")[0])
+    assert "threads, fp32" in found["hardware"]
+
+
 @pytest.mark.gpu
 def test_auto_takes_the_gpu():
     assert hardware.choose("auto", "auto").device.type == "cuda"

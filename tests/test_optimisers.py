@@ -36,9 +36,14 @@ def test_one_cycle_starts_peaks_and_ends_where_it_should():
     assert found[62] == pytest.approx((0.4 + 0.002) / 2, rel=0.02)
 
 
-def test_a_single_step_is_enough_for_every_schedule():
-    for name in ("constant", "one_cycle"):
-        assert len(rates(1, name=name, peak=0.3, start_divisor=25, end_divisor=10)) == 1
+@pytest.mark.parametrize("name", ["constant", "one_cycle"])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 10])
+def test_a_training_may_be_as_short_as_it_likes(name, steps):
+    peaks = {0.001, 0.2, 0.25, 1 / 3, 0.5, 0.999, *(k / steps for k in range(1, steps))}
+    for peak in peaks:
+        found = rates(steps, name=name, peak=peak, start_divisor=25, end_divisor=10)
+        assert len(found) == steps
+        assert all(0 < rate <= 0.4 + 1e-9 for rate in found)
 
 
 def test_sgd_with_nesterov_and_weight_decay_by_hand():

@@ -33,15 +33,9 @@ def read_json(project: Project, name: str) -> dict:
     return json.loads((project.folder / name).read_text())
 
 
-def outputs(stage: dict) -> list[str]:
-    entries = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
-    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
-
-
 def test_everything_declared_is_there_and_ignored_or_kept_by_git(project):
-    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values():
-        for name in outputs(stage):
-            assert (project.folder / name).exists()
+    for paths in project.outputs().values():
+        assert all(path.exists() for path in paths)
     new = project.run("git", "status", "--porcelain").splitlines()
     small = ["metrics/gradcam.json", "metrics/stats.json", "metrics/test.json", "metrics/train.json"]
     small += ["plots/class_accuracy.csv", "plots/confusion.csv", "plots/training.csv"]
@@ -101,6 +95,11 @@ def test_light_stages_stay_light(project, traces, stage):
     assert json.loads((traces / f"{stage}.json").read_text())["heavy"] == []
 
 
+def test_nothing_calls_home(traces):
+    for stage in STAGES:
+        assert json.loads((traces / f"{stage}.json").read_text())["network"] == []
+
+
 def test_nothing_runs_twice(project):
     assert project.stages_run(project.run("dvc", "repro")) == []
 
@@ -151,6 +150,17 @@ def test_a_small_rate_goes_all_the_way(project):
     assert read_json(project, "metrics/train.json")["best_epoch"] == 1
 
 
+def test_the_same_bytes_from_every_run_and_any_number_of_workers(project):
+    project.run("dvc", "repro", "--force")
+    first = project.sums()
+    assert len(first) == 31
+    for workers in (1, 2):
+        project.edit({f"workers: {'auto' if workers == 1 else 1}": f"workers: {workers}"})
+        assert project.stages_run(project.run("dvc", "repro", "--force")) == STAGES
+        assert project.sums() == first
+    project.edit({"workers: 2": "workers: auto"})
+
+
 def lock(project: Project, experiment: str) -> str:
     [ref] = project.run("git", "for-each-ref", "--format=%(refname)", f"refs/exps/**/{experiment}").split()
     return project.run("git", "show", f"{ref}:dvc.lock")
@@ -175,6 +185,17 @@ def test_workspace_temporary_folder_and_queue_agree(project):
             assert all(not metric.get("diff") and metric["old"] == metric["new"] for metric in file.values())
         # The lock file holds the sum of every output, the model's and the pictures' too.
         assert lock(project, other) == lock(project, "workspace7")
+
+
+def test_two_at_once_end_as_one_alone(project):
+    # The same training at the same time, so that both are at one state file.
+    run = ["dvc", "exp", "run", "--force", "--temp", "-S", "seed=11", "--name"]
+    for process in [project.start(*run, name) for name in ("twin1", "twin2")]:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    project.run(*run, "alone")
+    assert lock(project, "twin1") == lock(project, "twin2") == lock(project, "alone")
+    assert not list((project.folder / ".resume").iterdir())
 
 
 def test_validation_0_trains_on_everything_and_keeps_the_last_epoch(project):

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import subprocess
 
 import pytest
 import torch
@@ -26,9 +27,12 @@ def test_a_state_comes_back_and_goes(project):
     state = StateFile("key").load()
     assert torch.equal(state["weights"], torch.arange(3.0))
     assert state["curves"] == [{"epoch": 1, "lr": 0.1}]
-    (file.path.parent / ".tmp-99key.pt").touch()  # of a process that was killed while it wrote
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (file.path.parent / f".tmp-{dead.pid}-key.pt").touch()  # it was killed while it wrote
+    (file.path.parent / f".tmp-{os.getppid()}-key.pt").touch()  # this one still writes
     file.remove()
-    assert list(file.path.parent.iterdir()) == []
+    assert [path.name for path in file.path.parent.iterdir()] == [f".tmp-{os.getppid()}-key.pt"]
 
 
 def test_another_training_has_another_file():

@@ -97,6 +97,33 @@ def test_cuda_without_a_gpu(project):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("stage", ["download", "compute_mean_std", "train", "evaluate", "find_misclassified"])
+def test_a_full_disk(project, stage):
+    # No file may grow beyond nothing: each write fails as on a full disk.
+    before = {path: path.read_bytes() for path in project.outputs()[stage] if path.exists()}
+    assert before
+    done = project.attempt("bash", "-c", f"ulimit -f 0; exec python -B -m stages.{stage}")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"{stage}: ")
+    assert "cannot be written: File too large" in last
+    assert "Traceback" not in done.stderr
+    for path, content in before.items():
+        assert path.read_bytes() == content
+    assert not list(project.folder.rglob(".tmp-*"))
+
+
+def test_a_loss_that_is_no_number_leaves_the_model_alone(project):
+    project.edit({"lr: 0.1": "lr: 1.0e+9"})
+    before = (project.folder / "data/model.pt").read_bytes()
+    done = project.attempt("python", "-m", "stages.train")
+    assert done.returncode == 1
+    assert "train: optimizer.lr: the loss became" in done.stderr
+    assert "in epoch 1 at step" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (project.folder / "data/model.pt").read_bytes() == before
+
+
 def test_dvc_stops_at_bad_input_too(project):
     project.edit({"epochs: 2": "epochs: none"})
     done = project.attempt("dvc", "repro")

@@ -18,7 +18,7 @@ from src.training import Epoch, best_epoch, train
 from tests.conftest import shipped_params
 
 FP32 = Hardware(torch.device("cpu"), torch.float32)
-SETTINGS = params.Params(**shipped_params()).model_copy(update={"epochs": 2, "batch_size": 50})
+SETTINGS = params.Params(**shipped_params()).model_copy(update={"epochs": 2, "batch_size": 20})
 
 
 def run(
@@ -32,8 +32,9 @@ def run(
     settings = SETTINGS.model_copy(update=changes)
     hardware.set_up(2, True)
     torch.manual_seed(0)
-    augmentation = Augmentation(settings.augment, tiny.train.images, [0.5] * 3, 0)
-    batches = TrainingBatches(augmentation, tiny.train.labels, settings.batch_size, seed=0)
+    few = tiny.train.take(np.arange(0, len(tiny.train), 4))
+    augmentation = Augmentation(settings.augment, few.images, [0.5] * 3, 0)
+    batches = TrainingBatches(augmentation, few.labels, settings.batch_size, seed=0)
     model = used.place(models.create("resnet18", 10))
     normalise = Normalise([0.5] * 3, [0.25] * 3, used.device)
     curves = train(model, batches, curve or tiny.test, normalise, used, settings, keep_best, state_file)
@@ -43,9 +44,7 @@ def run(
 def test_it_learns(tiny):
     slow = SETTINGS.optimizer.model_copy(update={"lr": 0.02})
     still = SETTINGS.augment.model_copy(update={"pad": 0, "flip": False, "cutout": 0})
-    few = Split(tiny.train.images[::4], tiny.train.labels[::4])
-    small = Dataset("few", "", tiny.classes, few, few)
-    _, curves = run(small, epochs=10, batch_size=10, optimizer=slow, augment=still)
+    _, curves = run(tiny, epochs=12, batch_size=10, optimizer=slow, augment=still)
     assert curves[-1].train_accuracy > 0.5
     assert curves[-1].train_loss < curves[0].train_loss / 1.5
 
@@ -105,8 +104,9 @@ def test_a_training_stopped_twice_ends_in_the_same_bits_on_a_gpu(tiny, tmp_path,
 
 
 def test_the_best_epoch_is_kept(tiny):
-    # A rate this high on a constant schedule makes accuracy jump about.
-    changes = {"epochs": 4, "schedule": SETTINGS.schedule.model_copy(update={"name": "constant"})}
+    gentle = SETTINGS.optimizer.model_copy(update={"lr": 0.01})
+    constant = SETTINGS.schedule.model_copy(update={"name": "constant"})
+    changes = {"epochs": 4, "optimizer": gentle, "schedule": constant}
     model, curves = run(tiny, **changes)
     best = max(row.val_accuracy for row in curves)
     assert len({row.val_accuracy for row in curves}) > 1
@@ -134,7 +134,7 @@ def test_best_epoch_is_the_first_of_equals():
 def test_a_loss_that_is_no_number_ends_it(tiny):
     fast = SETTINGS.optimizer.model_copy(update={"lr": 1e30})
     with pytest.raises(
-        InputError, match=r"optimizer\.lr: the loss became (nan|inf) in epoch 1 at step [12],"
+        InputError, match=r"optimizer\.lr: the loss became (nan|inf) in epoch 1 at step [123]"
     ):
         run(tiny, optimizer=fast)
 

@@ -1,10 +1,21 @@
-"""Put on PYTHONPATH, this notes which of the project's modules a stage really imports, and whether torch."""
+"""Put on PYTHONPATH, this notes which of the project's modules a stage really imports, and whether torch.
+
+It also keeps everything off the network and notes who wanted there.
+"""
 
 import atexit
 import json
 import os
+import socket
 import sys
 from pathlib import Path
+
+_wanted: list[str] = []
+
+
+def _refuse(*address: object, **_: object) -> None:
+    _wanted.append(str(address))
+    raise OSError("no network while tracing")
 
 
 def _note() -> None:
@@ -19,10 +30,12 @@ def _note() -> None:
         if file and Path(file).is_relative_to(root) and ".venv" not in file
     }
     heavy = [name for name in ("torch", "torchvision") if name in sys.modules]
-    note = {"modules": sorted(mine), "heavy": heavy}
+    note = {"modules": sorted(mine), "heavy": heavy, "network": _wanted}
     target = Path(os.environ["TRACE_IMPORTS_TO"], f"{main.name.removeprefix('stages.')}.json")
     target.write_text(json.dumps(note))
 
 
 if "TRACE_IMPORTS_TO" in os.environ:
+    socket.getaddrinfo = _refuse
+    socket.socket.connect = _refuse
     atexit.register(_note)

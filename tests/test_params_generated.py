@@ -1,0 +1,112 @@
+"""For any params.yaml at all: it is valid, or each mistake gets a line that names the key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src import params
+from src.errors import InputError
+from tests.conftest import shipped_params
+
+SHIPPED = shipped_params()
+KEYS = [(key,) for key in SHIPPED] + [
+    (group, key) for group, keys in SHIPPED.items() if isinstance(keys, dict) for key in keys
+]
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(min_value=-(10**400), max_value=10**400)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.dates()
+    | st.binary(max_size=5)
+    | st.sampled_from(["auto", "1e-05", "1e400", "-1", "resnet18", "0x10", "0b1", "null", "~", "ß", "💥"])
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SCALARS, inner, max_size=3)
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("generated")
+
+
+def check(folder: Path, text: str) -> None:
+    path = folder / "params.yaml"
+    path.write_text(text, encoding="utf-8", newline="")
+    try:
+        params.load(path)
+    except InputError as error:
+        lines = str(error).split("\n")
+        assert 1 <= len(lines) <= 40
+        for line in lines:
+            assert line.startswith(f"{path}: ")
+            assert line.isprintable()
+            assert len(line) < 1000
+
+
+many = settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+
+
+@many
+@given(changes=st.lists(st.tuples(st.sampled_from(KEYS), VALUES), min_size=1, max_size=4))
+def test_any_value_for_any_key(folder, changes):
+    content = {key: dict(value) if isinstance(value, dict) else value for key, value in SHIPPED.items()}
+    for key, value in changes:
+        target = content if len(key) == 1 or not isinstance(content[key[0]], dict) else content[key[0]]
+        target[key[-1]] = value
+    check(folder, yaml.dump(content, allow_unicode=True))
+
+
+@many
+@given(content=st.dictionaries(SCALARS, VALUES, max_size=6))
+def test_any_mapping(folder, content):
+    check(folder, yaml.dump({**SHIPPED, **content}, allow_unicode=True))
+
+
+@many
+@given(text=st.text(st.characters(codec="utf-8"), max_size=200))
+def test_any_text(folder, text):
+    check(folder, text)
+
+
+@many
+@given(text=st.text(st.sampled_from("ab:-?[]{}&*!|>'\"%@,# \n\t1.~<"), max_size=60))
+def test_anything_that_looks_like_yaml(folder, text):
+    check(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("seed: 0\nseed: 1", "not valid YAML: the key 'seed' is there twice"),
+        ("a: &a [*a]", "unknown key 'a'"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "unknown key 'a'"),
+        ("[" * 5000, "nested too deeply"),
+        ("seed: 0x" + "f" * 5000, "seed: should be"),
+        ("seed: " + "9" * 5000, "not valid YAML: Exceeds the limit"),
+        ("1: 2", "unknown key '1'"),
+        ("? [a, b]\n: c", "not valid YAML"),
+        ("!!python/object/apply:os.system [ls]", "not valid YAML"),
+        ("größe: 3", "unknown key 'größe'"),
+    ],
+)
+def test_curious_files(tmp_path, text, line):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        params.load(path)
+    assert any(found.startswith(f"{path}: {line}") or line in found for found in str(error.value).split("\n"))
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(b"seed: \xff\xfe")
+    with pytest.raises(InputError, match="not valid YAML"):
+        params.load(tmp_path / "params.yaml")
