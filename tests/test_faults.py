@@ -48,7 +48,10 @@ def kill_after(project: Project, seconds: float, *command: str) -> str | None:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        return process.communicate()[0]
+        printed = process.communicate()[0]
+        # Git's own, when `dvc exp run` is killed while it writes the index; git asks the user to remove it.
+        (project.folder / ".git/index.lock").unlink(missing_ok=True)
+        return printed
     assert process.returncode == 0, process.communicate()[0]
     return None
 
