@@ -1,4 +1,5 @@
 # Every target needs nothing but python3 (3.11 or later), git and, for the first set-up, the network.
+SHELL   := /bin/bash
 PYTHON3 ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -13,7 +14,7 @@ IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/d
 .PHONY: help setup demo test faults lint format bench audit lock
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 GB, once)
 
@@ -50,8 +51,9 @@ bench: setup ## measure speed on this machine
 	python -m benchmarks
 
 audit: setup ## look the pinned packages up in the public list of vulnerabilities
-	python -m pip install --disable-pip-version-check --quiet pip-audit==2.10.1
-	pip-audit --disable-pip -r requirements.txt -r requirements-dev.txt
+	python -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --disable-pip-version-check --quiet pip-audit==2.10.1
+	.venv/audit/bin/pip-audit --disable-pip -r requirements.txt -r requirements-dev.txt
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes
 

@@ -31,8 +31,12 @@ def seconds_an_epoch(
     model = used.place(models.create(settings.model, 10, settings.norm))
     augmentation = Augmentation(settings.augment, split.images, MEAN, 0)
     workers = worker_count(settings.workers, used.device)
-    batches = TrainingBatches(augmentation, split.labels, settings.batch_size, 0, workers)
+    batches = TrainingBatches(
+        augmentation, split.labels, settings.batch_size, 0, workers, used.device.type == "cuda"
+    )
     normalise = Normalise(MEAN, STD, used.device)
+    for _ in batches.epoch(0):  # by then the workers are there
+        break
     once = settings.model_copy(update={"epochs": 1})
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
         started = time.perf_counter()

@@ -21,7 +21,7 @@ def measure(settings: params.Params, images_an_epoch: int, rounds: int) -> dict[
         hardware.set_up(settings.threads, deterministic)
         return seconds_an_epoch(settings, used, split, state_file)
 
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=Path.cwd()) as folder:
         state_file = StateFile("benchmark")
         state_file.path = Path(folder, state_file.path.name)
 

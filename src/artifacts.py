@@ -37,6 +37,17 @@ GRADCAM = Path("plots/gradcam")
 GRADCAM_PROBES = Path("plots/gradcam_probes.png")
 GRADCAM_METRICS = Path("metrics/gradcam.json")
 
+REMEDY = "`dvc repro --force` makes it again"
+
+
+def keep_outside(path: Path) -> Path:
+    """Where something lies that outlives runs and experiments, ignored by git and no output of DVC's.
+
+    DVC runs `--temp` and queued experiments in a copy that is thrown away when they fail; DVC_ROOT names
+    the project they were started from.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")) / path
+
 
 def require(path: Path) -> Path:
     """The path itself.
@@ -45,7 +56,10 @@ def require(path: Path) -> Path:
         InputError: nothing is there.
     """
     if not path.exists():
-        raise InputError(f"{path}: missing; `dvc repro` makes it")
+        tracked = path.name == PARAMS.name or path.is_relative_to(SAMPLE)
+        raise InputError(
+            f"{path}: missing; `{f'git restore {path}' if tracked else 'dvc repro'}` brings it back"
+        )
     return path
 
 
@@ -124,16 +138,23 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
     """Read what `write_json` wrote.
 
+    Args:
+        path: the file.
+        keys: that have to be there.
+
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing, no JSON, or lacks one of the keys.
     """
     try:
-        return json.loads(require(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from error
+        content = json.loads(require(path).read_text(encoding="utf-8"))
+        for key in keys:
+            content[key]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); {REMEDY}") from error
+    return content
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -151,10 +172,13 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Rows by column name, every value still text.
 
     Raises:
-        InputError: the file is missing.
+        InputError: the file is missing or is no such table.
     """
-    with require(path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        with require(path).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: damaged ({error}); {REMEDY}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,7 +1,6 @@
 """A trained model in a file that says what it is."""
 
 import io
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +52,11 @@ def load(path: Path = artifacts.MODEL) -> Checkpoint:
         name, norm, classes = content["name"], content["norm"], tuple(content["classes"])
         model = models.create(name, len(classes), norm)
         model.load_state_dict(content["weights"])
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can make torch raise almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: damaged, or no model of this pipeline ({reason}); `dvc repro -f train` makes it again"
+            f"{path}: damaged, or no model of this pipeline ({reason}); {artifacts.REMEDY}"
         ) from error
     return Checkpoint(model, name, norm, classes)

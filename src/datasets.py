@@ -73,14 +73,17 @@ def load(folder: Path = artifacts.DATASET) -> Dataset:
     Raises:
         InputError: a file is missing, damaged or of the wrong shape.
     """
-    meta = artifacts.read_json(folder / "meta.json")
+    meta = artifacts.read_json(folder / "meta.json", "name", "source", "classes")
+
+    classes = tuple(meta["classes"])
+    remedy = f"git restore {folder}" if folder == artifacts.SAMPLE else artifacts.REMEDY
 
     def read(name: str, dtype: type, dimensions: int) -> np.ndarray:
         path = artifacts.require(folder / f"{name}.npy")
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
-            raise InputError(f"{path}: damaged ({error}); `dvc repro -f download` mends it") from error
+            raise InputError(f"{path}: damaged ({error}); {remedy}") from error
         if array.dtype != dtype or array.ndim != dimensions:
             raise InputError(
                 f"{path}: {array.dtype} with {array.ndim} dimensions, "
@@ -88,11 +91,14 @@ def load(folder: Path = artifacts.DATASET) -> Dataset:
             )
         return array
 
-    train, test = (
-        Split(read(f"{split}_images", np.uint8, 4), read(f"{split}_labels", np.int64, 1))
-        for split in ("train", "test")
-    )
-    return Dataset(meta["name"], meta["source"], tuple(meta["classes"]), train, test)
+    splits = []
+    for name in ("train", "test"):
+        split = Split(read(f"{name}_images", np.uint8, 4), read(f"{name}_labels", np.int64, 1))
+        labels = split.labels
+        if not len(labels) == len(split.images) > 0 or not 0 <= labels.min() <= labels.max() < len(classes):
+            raise InputError(f"{folder}/{name}_labels.npy: does not fit the images and classes; {remedy}")
+        splits.append(split)
+    return Dataset(meta["name"], meta["source"], classes, *splits)
 
 
 def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
@@ -110,12 +116,17 @@ def hold_out(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, n
 
     Returns:
         Two sorted arrays of positions, to train on and held out.
+
+    Raises:
+        InputError: nothing is left to train on.
     """
     held_out = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         count = max(1, round(len(members) * share)) if share > 0 else 0
         held_out.append(np.random.default_rng((seed, int(label))).permutation(members)[:count])
+    if sum(len(members) for members in held_out) == len(labels):
+        raise InputError(f"validation: {share} leaves none of the {len(labels)} images to train on")
     mask = np.zeros(len(labels), bool)
     mask[np.concatenate(held_out)] = True
     return np.flatnonzero(~mask), np.flatnonzero(mask)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from src.progress import bar
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 5, 20  # seconds without an answer, without a further byte
+TIMEOUTS = (5, 20)  # seconds without a connection, without a further byte
+AS_IT_IS = {"Accept-Encoding": "identity"}  # an archive is compressed already
 CHUNK = 1 << 20  # bytes
 
 
@@ -21,10 +22,11 @@ def download(url: str, target: Path) -> None:
     import requests  # here, because most runs download nothing
 
     try:
-        with requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as answer:
+        with requests.get(url, stream=True, headers=AS_IT_IS, timeout=TIMEOUTS) as answer:
             if answer.status_code != 200:
                 raise SourceError(f"HTTP {answer.status_code} {answer.reason}")
-            size = int(answer.headers.get("Content-Length", 0)) or None
+            length = answer.headers.get("Content-Length", "")
+            size = int(length) if length.isdecimal() else None
             with (
                 target.open("wb") as file,
                 bar(total=size, desc=target.name, unit="B", unit_scale=True) as progress,
@@ -38,8 +40,10 @@ def download(url: str, target: Path) -> None:
 
 def _reason(error: BaseException) -> str:
     """The innermost cause in one line: requests wraps the system's words three times."""
+    if "connect timeout" in str(error):
+        return f"no connection within {TIMEOUTS[0]} seconds"
     if "timed out" in str(error):  # a TimeoutError in the answer's head, a ConnectionError in its body
-        return f"no answer within {READ_TIMEOUT} seconds"
+        return f"no answer within {TIMEOUTS[1]} seconds"
     cause: BaseException = getattr(error.args[0], "reason", error) if error.args else error
     text = " ".join(str(cause).split())
     return text.rpartition(": ")[2] or type(error).__name__

@@ -67,26 +67,27 @@ def set_up(threads: int | str, deterministic: bool) -> None:
 
     Args:
         threads: of the CPU; sums come out differently with another number. `auto` is one a physical core,
-            also where the environment would have it otherwise.
+            that this process may use, also where the environment would have it otherwise.
         deterministic: refuse operations whose result varies from run to run. The CPU has none of those that
             are used here; on CUDA it may cost speed.
     """
-    if threads == "auto":
-        threads = torch.cpu.get_capabilities().get("num_physical_cores") or os.cpu_count() or 1
-    torch.set_num_threads(int(threads))
+    torch.set_num_threads(_usable_cores() if threads == "auto" else int(threads))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
     torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.allow_tf32 = False  # where fp32 is asked for, fp32 is meant
 
 
 @contextmanager
 def memory_for(parameter: str, value: int) -> Iterator[None]:
-    """Inside, a GPU that runs out of memory ends in one line that names the parameter to lower."""
+    """Inside, running out of memory ends in one line that names the parameter to lower."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:  # torch.OutOfMemoryError on a GPU, a plain one on the CPU
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
         raise InputError(
-            f"{parameter}: {value} images at once do not fit into the GPU's memory; try {max(value // 2, 1)}"
+            f"{parameter}: {value} images at once do not fit into memory; try {max(value // 2, 1)}"
         ) from error
 
 
@@ -100,7 +101,17 @@ def versions(hardware: Hardware) -> dict[str, str | int | None]:
         "cudnn": torch.backends.cudnn.version() if hardware.device.type == "cuda" else None,
         "system": f"{platform.system()} {platform.machine()}",
         "hardware": str(hardware),
+        "cpu": torch.cpu.get_capabilities().get("cpu_name"),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
     }
+
+
+def _usable_cores() -> int:
+    physical = torch.cpu.get_capabilities().get("num_physical_cores") or os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # a scheduler may have given us fewer
+        physical = min(physical, len(os.sched_getaffinity(0)))
+    return physical
 
 
 def _bf16_is_fast(device: torch.device) -> bool:

@@ -63,7 +63,7 @@ def save_probes(
     maps: np.ndarray,
     heading: str,
 ) -> None:
-    """Write images below each other, beside each its heatmaps, a column a layer, each on a scale of its own.
+    """Write images below each other, beside each its heatmaps: a column a layer, on one scale.
 
     Args:
         path: a PNG.
@@ -83,7 +83,7 @@ def save_probes(
         axes[row, 0].imshow(image, interpolation="nearest")
         axes[row, 0].set_ylabel(title, fontsize=8, color=RIGHT if correct[row] else WRONG)
         for column, heat in enumerate(maps[:, row], 1):
-            _draw_heat(axes[row, column], image, heat, max(float(heat.max()), 0.0))
+            _draw_heat(axes[row, column], image, heat, float(maps[column - 1].max()))
     save(figure, path)
 
 

@@ -49,20 +49,26 @@ def write(predictions: Predictions, path: Path = artifacts.PREDICTIONS) -> None:
     artifacts.write_csv(path, rows, columns)
 
 
-def read(classes: Sequence[str], path: Path = artifacts.PREDICTIONS) -> Predictions:
+def read(classes: Sequence[str], count: int, path: Path = artifacts.PREDICTIONS) -> Predictions:
     """Read what `write` wrote.
+
+    Args:
+        classes: of the dataset.
+        count: of its test images.
+        path: the table.
 
     Raises:
         InputError: the file is missing, damaged or about other classes.
     """
     rows = artifacts.read_csv(path)
     try:
+        if [int(row["index"]) for row in rows] != list(range(count)):
+            raise ValueError(f"should have {count} rows")
         actual = np.array([classes.index(row["actual"]) for row in rows], np.int64)
         probabilities = np.array([[float(row[name]) for name in classes] for row in rows])
     except (KeyError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path}: damaged, or not about {', '.join(classes)} ({error}); `dvc repro -f evaluate` mends it"
-        ) from error
+        about = ", ".join(classes)
+        raise InputError(f"{path}: damaged, or not about {about} ({error}); {artifacts.REMEDY}") from error
     return Predictions(actual, probabilities, tuple(classes))
 
 

@@ -18,6 +18,8 @@ import torch
 
 from src import artifacts
 
+FOLDER = Path(".resume")
+
 
 def fingerprint(facts: Mapping[str, Any], files: Iterable[Path]) -> str:
     """A name for everything that shapes a result.
@@ -27,9 +29,10 @@ def fingerprint(facts: Mapping[str, Any], files: Iterable[Path]) -> str:
         files: code and small data, compared by content.
     """
     summary = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for path in sorted(files):
-        summary.update(path.as_posix().encode())
-        summary.update(hashlib.sha256(path.read_bytes()).digest())
+    # By name, not by path: a temporary copy of the project is the same project.
+    for name, content in sorted((path.name, path.read_bytes()) for path in files):
+        summary.update(name.encode())
+        summary.update(hashlib.sha256(content).digest())
     return summary.hexdigest()[:32]
 
 
@@ -42,9 +45,7 @@ class StateFile:
     """
 
     def __init__(self, key: str, report: Callable[[str], None] = print) -> None:
-        # DVC runs `--temp` and queued experiments in a copy that is thrown away when they fail; the
-        # variable names the project they were started from.
-        self.path = Path(os.environ.get("DVC_ROOT", "."), ".resume", f"{key}.pt")
+        self.path = artifacts.keep_outside(FOLDER / f"{key}.pt")
         self.key, self.report = key, report
 
     def load(self) -> dict[str, Any] | None:

@@ -67,10 +67,7 @@ class _Tally:
         loss, right = (self.sums / self.images).tolist()
         if not math.isfinite(loss):
             step = int(self.good_steps) + 1
-            raise InputError(
-                f"optimizer.lr: the loss became {loss} in epoch {self.epoch} at step {step}, with a rate of "
-                f"{self.rates[step - 1]:g}; try a tenth of optimizer.lr, or precision: fp32"
-            )
+            raise InputError(_diverged("loss", loss, self.epoch, step, self.rates[step - 1]))
         return loss, right
 
     def __str__(self) -> str:
@@ -139,6 +136,8 @@ def train(
 
         logits = predict_logits(model, curve.images, normalise, hardware)
         val_loss = cross_entropy(logits, curve.labels)
+        if not math.isfinite(val_loss):  # the last step's damage, which no training loss has seen
+            raise InputError(_diverged("validation loss", val_loss, epoch, len(batches), lr))
         val_accuracy = accuracy(logits.argmax(1), curve.labels)
         curves.append(Epoch(epoch, lr, *tally.read(), val_loss, val_accuracy))
         progress.end_epoch(epoch, f"{tally}, validation {val_loss:.4f}, {val_accuracy:.2%}")
@@ -170,6 +169,13 @@ def _set_random_state(states: list[Tensor], device: torch.device) -> None:
     torch.set_rng_state(states[0])
     if device.type == "cuda":
         torch.cuda.set_rng_state(states[1], device)
+
+
+def _diverged(what: str, value: float, epoch: int, step: int, lr: float) -> str:
+    return (
+        f"optimizer.lr: the {what} became {value} in epoch {epoch} at step {step}, with a rate of {lr:g}; "
+        "try a tenth of optimizer.lr, or precision: fp32"
+    )
 
 
 def best_epoch(curves: list[Epoch]) -> int:

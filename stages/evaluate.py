@@ -10,7 +10,7 @@ from src.inference import Normalise, predict_logits
 def main() -> None:
     settings = params.load()
     dataset = datasets.load()
-    stats = artifacts.read_json(artifacts.STATS)
+    stats = artifacts.read_json(artifacts.STATS, "mean", "std")
     used = hardware.choose(settings.device, settings.precision)
     hardware.set_up(settings.threads, settings.deterministic)
     model = used.place(checkpoint.load().model)

@@ -9,7 +9,7 @@ COLUMNS = 5
 def main() -> None:
     settings = params.load()
     dataset = datasets.load()
-    found = predictions.read(dataset.classes)
+    found = predictions.read(dataset.classes, len(dataset.test))
     chosen = predictions.choose_mistakes(
         found, settings.misclassified.count, settings.misclassified.order, settings.seed
     )

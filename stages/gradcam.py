@@ -3,7 +3,7 @@
 import numpy as np
 
 from src import artifacts, checkpoint, datasets, hardware, heatmaps, params
-from src.errors import run_stage
+from src.errors import InputError, run_stage
 from src.explanation import Explainer
 from src.inference import Normalise
 from src.layers import Layer, chosen_layers, default_layers
@@ -12,7 +12,7 @@ from src.layers import Layer, chosen_layers, default_layers
 def main() -> None:
     settings = params.load()
     dataset = datasets.load()
-    stats = artifacts.read_json(artifacts.STATS)
+    stats = artifacts.read_json(artifacts.STATS, "mean", "std")
     used = hardware.choose(settings.device, "fp32")  # gradients in bf16 are too coarse to be drawn
     hardware.set_up(settings.threads, settings.deterministic)
     model = used.place(checkpoint.load().model)
@@ -31,12 +31,15 @@ def main() -> None:
 def explain_mistakes(explainer: Explainer, dataset: datasets.Dataset, layers: list[Layer]) -> dict:
     """Write a picture a mistake; return figures about the maps, by layer."""
     rows = artifacts.read_csv(artifacts.MISCLASSIFIED)
-    indices = np.array([int(row["index"]) for row in rows], np.int64)
-    images = dataset.test.images[indices]
-    predicted, actual = (
-        np.array([dataset.classes.index(row[column]) for row in rows], np.int64)
-        for column in ("predicted", "actual")
-    )
+    try:
+        images = dataset.test.images[np.array([int(row["index"]) for row in rows], np.int64)]
+        predicted, actual = (
+            np.array([dataset.classes.index(row[column]) for row in rows], np.int64)
+            for column in ("predicted", "actual")
+        )
+        sure = [(float(row["confidence"]), float(row["actual_probability"])) for row in rows]
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise InputError(f"{artifacts.MISCLASSIFIED}: damaged ({error}); {artifacts.REMEDY}") from error
     maps = np.zeros((len(layers), 2, *images.shape[:3]), np.float32)
     if len(rows):
         for number, layer in enumerate(layers):
@@ -51,8 +54,7 @@ def explain_mistakes(explainer: Explainer, dataset: datasets.Dataset, layers: li
                 [f"for {row['predicted']} (predicted)", f"for {row['actual']} (actual)"],
                 maps[:, :, number],
                 f"Test image {row['index']}: is {row['actual']}, taken for {row['predicted']}\n"
-                f"{float(row['confidence']):.1%} sure; {row['actual']} got "
-                f"{float(row['actual_probability']):.1%}",
+                f"{sure[number][0]:.1%} sure; {row['actual']} got {sure[number][1]:.1%}",
             )
     return {
         layer.name: {
@@ -85,7 +87,7 @@ def draw_probes(explainer: Explainer, dataset: datasets.Dataset, layers: list[La
         [str(layer) for layer in layers],
         np.stack([explainer.maps(images, layer, labels) for layer in layers]),
         "Evidence for the actual class at several depths,\n"
-        "each map on a scale of its own;\nthe same test images in every experiment",
+        "each column on one scale;\nthe same test images in every experiment",
     )
 
 

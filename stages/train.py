@@ -1,5 +1,6 @@
 """Trains the model and draws what it is trained on."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ SAMPLES = 40  # images in each of the two grids
 def main() -> None:
     settings = params.load()
     dataset = datasets.load()
-    stats = artifacts.read_json(artifacts.STATS)
+    stats = artifacts.read_json(artifacts.STATS, "mean", "std")
     used = hardware.choose(settings.device, settings.precision)
     hardware.set_up(settings.threads, settings.deterministic)
     torch.manual_seed(settings.seed)
@@ -72,7 +73,9 @@ def main() -> None:
 def fingerprint_of_training(settings: params.Params, environment: dict) -> str:
     """Of all that shapes the weights; what only later stages read, and the number of workers, does not."""
     shaping = settings.model_dump(exclude={"workers", "evaluate", "misclassified", "gradcam"})
-    code = [Path("stages/train.py"), *Path("src").rglob("*.py")]
+    # The code that this stage has imported: the same files that DVC compares.
+    modules = [Path(module.__file__) for name, module in sys.modules.items() if name.startswith("src.")]
+    code = [Path(__file__), *modules]
     data = [artifacts.DATASET / "meta.json", artifacts.STATS]  # meta.json has the sums of the arrays
     return fingerprint({"params": shaping, "environment": environment}, [*code, *data])
 

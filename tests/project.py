@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -104,3 +105,16 @@ class Project:
     def stages_run(self, output: str) -> list[str]:
         """The stages that DVC says it ran."""
         return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+    def lock(self, experiment: str) -> str:
+        """The lock file of an experiment: the sum of every output, the model's and the pictures' too."""
+        pattern = f"refs/exps/**/{experiment}"
+        [ref] = self.run("git", "for-each-ref", "--format=%(refname)", pattern).split()
+        return self.run("git", "show", f"{ref}:dvc.lock")
+
+    def run_queue(self, *options: str) -> None:
+        """Run what is queued to its end: the workers keep our pipe open for as long as they live."""
+        self.run("dvc", "queue", "start", *options)
+        status = self.run("dvc", "queue", "status")
+        assert "Success" in status, status
+        assert not re.search("Queued|Running|Failed", status), status

@@ -45,12 +45,12 @@ def test_csv_comes_back_as_text(tmp_path):
 
 def test_json_that_is_none(tmp_path):
     (tmp_path / "t.json").write_text("{")
-    with pytest.raises(InputError, match=r"t\.json: not valid JSON"):
+    with pytest.raises(InputError, match=r"t\.json: damaged"):
         artifacts.read_json(tmp_path / "t.json")
 
 
 def test_missing(tmp_path):
-    with pytest.raises(InputError, match=r"no\.json: missing; `dvc repro` makes it"):
+    with pytest.raises(InputError, match=r"no\.json: missing; `dvc repro` brings it back"):
         artifacts.read_json(tmp_path / "no.json")
 
 

@@ -63,10 +63,17 @@ def test_workers_only_where_they_help():
     assert worker_count(3, torch.device("cpu")) == 3
 
 
-def test_a_worker_that_dies_is_told_in_one_line(random_images, monkeypatch):
-    monkeypatch.setattr(Augmentation, "__call__", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(
-        InputError, match=r"workers: a process that augments images died .* workers: 0"
-    ) as error:
-        list(batches(random_images, workers=1).epoch(1))
+class Deadly(Augmentation):
+    """Takes its process with it."""
+
+    def __call__(self, indices: np.ndarray, epoch: int) -> np.ndarray:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+def test_a_worker_that_dies_is_told_in_one_line(random_images):
+    deadly = Deadly(AUGMENT, random_images, [0.5] * 3, 0)
+    made = TrainingBatches(deadly, np.arange(12), 5, seed=0, workers=1)
+    with pytest.raises(InputError, match=r"workers: a process that augments images died .* 0$") as error:
+        list(made.epoch(1))
     assert "\n" not in str(error.value)

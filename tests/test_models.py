@@ -40,7 +40,7 @@ def test_it_names_layers_that_can_be_explained(model):
     assert sizes[-1] >= SMALLEST
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize("norm", ["batch", "layer", "group"])
 def test_parameter_counts(name, norm):
     assert sum(p.numel() for p in models.create(name, 10, norm).parameters()) == PARAMETERS[name]

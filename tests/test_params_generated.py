@@ -15,6 +15,7 @@ SHIPPED = shipped_params()
 KEYS = [(key,) for key in SHIPPED] + [
     (group, key) for group, keys in SHIPPED.items() if isinstance(keys, dict) for key in keys
 ]
+NAMES = tuple(f"{'.'.join(key)}: " for key in KEYS)
 SCALARS = (
     st.none()
     | st.booleans()
@@ -48,6 +49,8 @@ def check(folder: Path, text: str) -> None:
             assert line.startswith(f"{path}: ")
             assert line.isprintable()
             assert len(line) < 1000
+            said = line.removeprefix(f"{path}: ")
+            assert said.startswith(("unknown key ", "not valid YAML: ", "should be a mapping", *NAMES))
 
 
 many = settings(

@@ -21,7 +21,7 @@ def test_the_table(some, tmp_path):
     lines = (tmp_path / "p.csv").read_text().splitlines()
     assert lines[0] == "index,actual,predicted,confidence,cat,dog,ship"
     assert lines[3] == "2,cat,dog,0.8,0.1,0.8,0.1"
-    read = predictions.read(CLASSES, tmp_path / "p.csv")
+    read = predictions.read(CLASSES, 6, tmp_path / "p.csv")
     np.testing.assert_array_equal(read.actual, some.actual)
     np.testing.assert_array_equal(read.probabilities, some.probabilities)
 
@@ -29,7 +29,7 @@ def test_the_table(some, tmp_path):
 def test_a_table_about_other_classes(some, tmp_path):
     predictions.write(some, tmp_path / "p.csv")
     with pytest.raises(InputError, match=r"p\.csv: damaged, or not about cat, dog, bird"):
-        predictions.read(("cat", "dog", "bird"), tmp_path / "p.csv")
+        predictions.read(("cat", "dog", "bird"), 6, tmp_path / "p.csv")
 
 
 def test_mistakes_in_each_order(some):

@@ -30,9 +30,11 @@ def test_a_state_comes_back_and_goes(project):
     dead = subprocess.Popen(["true"])
     dead.wait()
     (file.path.parent / f".tmp-{dead.pid}-key.pt").touch()  # it was killed while it wrote
-    (file.path.parent / f".tmp-{os.getppid()}-key.pt").touch()  # this one still writes
+    alive = subprocess.Popen(["sleep", "60"])
+    (file.path.parent / f".tmp-{alive.pid}-key.pt").touch()  # this one still writes
     file.remove()
-    assert [path.name for path in file.path.parent.iterdir()] == [f".tmp-{os.getppid()}-key.pt"]
+    alive.kill()
+    assert [path.name for path in file.path.parent.iterdir()] == [f".tmp-{alive.pid}-key.pt"]
 
 
 def test_another_training_has_another_file():

@@ -1,6 +1,7 @@
 """Bad input, as a user meets it: exit status 1, one line, and nothing lost."""
 
 import shutil
+import signal
 
 import pytest
 
@@ -17,7 +18,7 @@ def ready(tmp_path_factory, tiny):
         project.run("python", "-m", f"stages.{stage}")
     untrained = Checkpoint(models.create("resnet18", 10), "resnet18", "batch", tiny.classes)
     checkpoint.save(untrained, project.folder / "data/model.pt")
-    for stage in ("evaluate", "find_misclassified"):
+    for stage in ("evaluate", "find_misclassified", "gradcam"):
         project.run("python", "-m", f"stages.{stage}")
     return project
 
@@ -40,6 +41,10 @@ def remove(name: str):
     return lambda project: (project.folder / name).unlink()
 
 
+def write(name: str, text: str):
+    return lambda project: (project.folder / name).write_text(text, errors="surrogateescape")
+
+
 def truncate(name: str):
     def damage(project: Project) -> None:
         path = project.folder / name
@@ -60,7 +65,7 @@ def truncate(name: str):
         ),
         ("download", params("lr: 0.1", "lr: fast"), "optimizer.lr: should be a valid number, not 'fast'"),
         ("download", params("seed: 0", "seed: ["), "params.yaml: not valid YAML"),
-        ("download", remove("params.yaml"), "params.yaml: missing"),
+        ("download", remove("params.yaml"), "params.yaml: missing; `git restore params.yaml`"),
         ("download", remove("data/sample/test_labels.npy"), "data/sample/test_labels.npy: missing"),
         ("train", params("size: 50", "size: 181"), "batch_size: 181 is more than the 180 images to train on"),
         (
@@ -69,12 +74,18 @@ def truncate(name: str):
             "gradcam.layers: no layer 'layer5'; did you",
         ),
         ("train", truncate("data/dataset/train_images.npy"), "data/dataset/train_images.npy: damaged"),
-        ("train", remove("metrics/stats.json"), "metrics/stats.json: missing; `dvc repro` makes it"),
+        ("train", remove("metrics/stats.json"), "metrics/stats.json: missing; `dvc repro` brings it back"),
         ("evaluate", truncate("data/model.pt"), "data/model.pt: damaged, or no model of this pipeline"),
-        ("evaluate", remove("data/model.pt"), "data/model.pt: missing; `dvc repro` makes it"),
+        ("evaluate", remove("data/model.pt"), "data/model.pt: missing; `dvc repro` brings it back"),
         ("find_misclassified", truncate("data/predictions.csv"), "data/predictions.csv: damaged"),
         ("gradcam", params("layers: auto", "layers: [linear]"), "gradcam.layers: 'linear' has no map with"),
         ("gradcam", remove("data/misclassified.csv"), "data/misclassified.csv: missing"),
+        ("gradcam", truncate("data/misclassified.csv"), "data/misclassified.csv: damaged"),
+        ("gradcam", write("metrics/stats.json", "{}"), "metrics/stats.json: damaged (KeyError: 'mean')"),
+        ("train", write("data/dataset/meta.json", "[]"), "data/dataset/meta.json: damaged"),
+        ("find_misclassified", write("data/predictions.csv", ""), "data/predictions.csv: damaged"),
+        ("find_misclassified", write("data/predictions.csv", "\udcff"), "data/predictions.csv: damaged"),
+        ("train", params("validation: 0.1", "validation: 0.99"), "validation: 0.99 leaves none of the 200"),
     ],
 )
 def test_bad_input(project, stage, damage, line):
@@ -97,7 +108,9 @@ def test_cuda_without_a_gpu(project):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("stage", ["download", "compute_mean_std", "train", "evaluate", "find_misclassified"])
+@pytest.mark.parametrize(
+    "stage", ["download", "compute_mean_std", "train", "evaluate", "find_misclassified", "gradcam"]
+)
 def test_a_full_disk(project, stage):
     # No file may grow beyond nothing: each write fails as on a full disk.
     before = {path: path.read_bytes() for path in project.outputs()[stage] if path.exists()}
@@ -122,6 +135,28 @@ def test_a_loss_that_is_no_number_leaves_the_model_alone(project):
     assert "in epoch 1 at step" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert (project.folder / "data/model.pt").read_bytes() == before
+
+
+def test_a_disk_that_is_full_by_the_end_of_a_training(project):
+    # 20 MB are enough for every file but the state and the model.
+    before = (project.folder / "data/model.pt").read_bytes()
+    done = project.attempt("bash", "-c", "ulimit -f 20000; exec python -B -m stages.train")
+    assert done.returncode == 1
+    assert "cannot be written: File too large" in done.stderr.splitlines()[-1]
+    assert (project.folder / "data/model.pt").read_bytes() == before
+    assert not list(project.folder.rglob(".tmp-*"))
+
+
+def test_ctrl_c(project):
+    process = project.start("python", "-m", "stages.train")
+    for line in process.stdout:
+        if "to train on" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.communicate()[0]
+    assert process.returncode == 1
+    assert rest.splitlines()[-1] == "train: interrupted"
+    assert "Traceback" not in rest
 
 
 def test_dvc_stops_at_bad_input_too(project):

@@ -139,6 +139,13 @@ def test_a_loss_that_is_no_number_ends_it(tiny):
         run(tiny, optimizer=fast)
 
 
+def test_a_last_step_that_ruins_the_weights_ends_it_too(tiny):
+    # One step only: its loss is that of the weights before it.
+    ruinous = SETTINGS.optimizer.model_copy(update={"lr": 1e9})
+    with pytest.raises(InputError, match=r"the validation loss became (nan|inf) in epoch 1 at step 1"):
+        run(tiny, optimizer=ruinous, epochs=1, batch_size=50)
+
+
 def test_a_log_without_a_terminal_has_a_line_an_epoch(tiny, capsys):
     run(tiny)
     lines = capsys.readouterr().out.splitlines()
