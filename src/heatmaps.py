@@ -13,7 +13,7 @@ from src.figures import CELL, canvas, save
 
 HEAT = colormaps["inferno"]
 LUMA = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
-VISIBLE = 0.02  # share of the scale below which a whole map would look empty
+VISIBLE = 0.02  # share of the strongest map below which another is next to nothing
 RIGHT, WRONG = "#00695c", "#b3261e"  # told apart without colour too: a title says which it is
 
 
@@ -43,7 +43,7 @@ def save_explanation(
         axes[row, 0].set_ylabel(name, fontsize=9)
         for column, label in enumerate(columns):
             axis = axes[row, 1 + column]
-            _draw_heat(axis, image, maps[row, column], top)
+            _draw_heat(axis, image, maps[row, column], top, VISIBLE * top)
             if row == 0:
                 axis.set_title(label, fontsize=9)
         scale = ScalarMappable(Normalize(0, top or 1), HEAT)
@@ -63,7 +63,7 @@ def save_probes(
     maps: np.ndarray,
     heading: str,
 ) -> None:
-    """Write images below each other, beside each its heatmaps: a column a layer, on one scale.
+    """Write images below each other, beside each its heatmaps: a column a layer, a scale a map.
 
     Args:
         path: a PNG.
@@ -83,15 +83,20 @@ def save_probes(
         axes[row, 0].imshow(image, interpolation="nearest")
         axes[row, 0].set_ylabel(title, fontsize=8, color=RIGHT if correct[row] else WRONG)
         for column, heat in enumerate(maps[:, row], 1):
-            _draw_heat(axes[row, column], image, heat, float(maps[column - 1].max()))
+            # A scale of its own shows where; beside the layer's strongest, what is mere noise stays blank.
+            least = VISIBLE * float(maps[column - 1].max())
+            _draw_heat(axes[row, column], image, heat, float(heat.max()), least)
     save(figure, path)
 
 
-def _draw_heat(axis: Axes, image: np.ndarray, heat: np.ndarray, top: float) -> None:
-    """The image in grey with the heat over it, the stronger the less transparent."""
+def _draw_heat(axis: Axes, image: np.ndarray, heat: np.ndarray, top: float, least: float) -> None:
+    """The image in grey with the heat over it, the stronger the less transparent, up to `top`.
+
+    A map that nowhere reaches `least` is not drawn; words say so.
+    """
     grey = np.repeat((image @ LUMA)[..., None] / 255, 3, axis=2)
     axis.imshow(grey, interpolation="nearest")
-    if top <= 0 or heat.max() < VISIBLE * top:
+    if heat.max() <= max(least, 0):
         said = "no positive evidence" if heat.max() <= 0 else "next to no evidence"
         box = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 2}
         axis.text(0.5, 0.06, said, transform=axis.transAxes, ha="center", fontsize=7, color="w", bbox=box)

@@ -87,7 +87,7 @@ def draw_probes(explainer: Explainer, dataset: datasets.Dataset, layers: list[La
         [str(layer) for layer in layers],
         np.stack([explainer.maps(images, layer, labels) for layer in layers]),
         "Evidence for the actual class at several depths,\n"
-        "each column on one scale;\nthe same test images in every experiment",
+        "each map on a scale of its own;\nthe same test images in every experiment",
     )
 
 

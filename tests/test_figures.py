@@ -63,10 +63,14 @@ def test_a_map_without_evidence_is_not_blown_up(tmp_path, maps):
     assert plain > (panels - 0.25) * 170 * 170
 
 
-def test_probes(tmp_path, random_images):
-    maps = np.zeros((2, 3, 32, 32), np.float32)
-    heatmaps.save_probes(
-        tmp_path / "p.png", random_images[:3], ["a", "b", "c"], [True, False, True], ["x", "y"], maps, "H"
-    )
+def test_probes_show_where_but_do_not_blow_up_noise(tmp_path):
+    images = np.full((3, 32, 32, 3), 100, np.uint8)
+    maps = np.ones((1, 3, 1, 1), np.float32) * np.array([8.0, 4.0, 1e-3], np.float32)[:, None, None]
+    maps = np.broadcast_to(maps, (1, 3, 32, 32))
+    heatmaps.save_probes(tmp_path / "p.png", images, ["a", "b", "c"], [True, False, True], ["x"], maps, "H")
     picture = pixels(tmp_path / "p.png")
+    full = int((np.abs(picture.astype(int) - overlay(1.0)).max(axis=2) <= 2).sum())
+    plain = int((np.abs(picture.astype(int) - 100).max(axis=2) <= 2).sum())
+    assert full > 1.7 * 100 * 100  # two maps, each at the top of its own scale
+    assert plain > 3.6 * 100 * 100  # three images and the third map, less the words on it
     assert picture.shape[0] > picture.shape[1]
