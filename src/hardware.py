@@ -1,5 +1,6 @@
 """What the work is done on, and in which precision."""
 
+import ctypes
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -74,8 +75,10 @@ def set_up(threads: int | str, deterministic: bool) -> None:
     torch.set_num_threads(_usable_cores() if threads == "auto" else int(threads))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
     torch.use_deterministic_algorithms(deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a tenth of the time, only to find bugs
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.allow_tf32 = False  # where fp32 is asked for, fp32 is meant
+    _keep_freed_memory()
 
 
 @contextmanager
@@ -105,6 +108,17 @@ def versions(hardware: Hardware) -> dict[str, str | int | None]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }
+
+
+def _keep_freed_memory() -> None:
+    """Use large blocks again instead of giving each back to the system, which would zero it page by page.
+
+    A sixth of the time of a training on the CPU. glibc, the C library of most Linux systems, can be told.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: no block gets a mapping of its own
+        libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: the heap is not made smaller
 
 
 def _usable_cores() -> int:

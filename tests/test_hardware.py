@@ -1,4 +1,5 @@
 import os
+import platform
 
 import pytest
 import torch
@@ -65,6 +66,20 @@ def test_threads_and_determinism_are_what_was_asked_for(monkeypatch):
     assert not torch.are_deterministic_algorithms_enabled()
     hardware.set_up(1, deterministic=True)
     torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc")
+def test_freed_memory_is_used_again():
+    import resource  # not on Windows
+
+    def pages_fetched() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(1 << 25)  # 128 MiB
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    hardware.set_up("auto", deterministic=True)
+    pages_fetched()
+    assert pages_fetched() < 1_000  # of 32,768
 
 
 def test_versions_name_what_results_depend_on():
