@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from src import hardware
-from src.inference import Normalise, predict_logits, to_device
+from src.inference import Normalise, predict_logits, predict_views, to_device, views
 
 CPU = torch.device("cpu")
 
@@ -43,3 +43,26 @@ def test_logits_come_in_order_whatever_the_batch_size(random_images):
         found = predict_logits(Brightness(), images, normalise, used, size)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_views_are_flipped_and_moved_by_a_pixel():
+    images = torch.arange(12.0).view(1, 1, 3, 4)
+    assert [view.tolist() for view in views(images, "none")] == [images.tolist()]
+    plain, flipped = views(images, "flip")
+    assert torch.equal(plain, images)
+    assert flipped[0, 0, 0].tolist() == [3, 2, 1, 0]
+    made = list(views(images, "flip_shift"))
+    # The pixel itself, the one from below right, the one from above left.
+    assert [view[0, 0, 1, 1].item() for view in made[::2]] == [5, 10, 0]
+    assert made[2][0, 0].tolist() == [[5, 6, 7, 6], [9, 10, 11, 10], [5, 6, 7, 6]]
+    for straight, turned in zip(made[::2], made[1::2], strict=True):
+        assert torch.equal(straight.flip(3), turned)
+
+
+def test_every_view_has_its_logits(random_images):
+    used = hardware.Hardware(CPU, torch.float32)
+    normalise = Normalise([0.0] * 3, [1.0] * 3, CPU)
+    made = predict_views(Brightness(), random_images, normalise, used, "flip_shift", batch_size=5)
+    assert made.shape == (6, 12, 3)
+    np.testing.assert_array_equal(made[0], predict_logits(Brightness(), random_images, normalise, used))
+    np.testing.assert_allclose(made[1], made[0], rtol=1e-5)  # a flip leaves the brightness alone
