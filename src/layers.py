@@ -52,9 +52,12 @@ def find_layer(model: nn.Module, name: str, example: Tensor) -> Layer:
 
 
 def default_layers(model: Classifier, example: Tensor) -> list[Layer]:
-    """Those of the model's `cam_layers` with maps of at least `SMALLEST` pixels, shallow to deep."""
+    """Those of the model's `cam_layers` with maps of at least `SMALLEST` pixels, shallow to deep.
+
+    The deepest of all where none has.
+    """
     layers = [find_layer(model, name, example) for name in model.cam_layers]
-    return [layer for layer in layers if min(layer.height, layer.width) >= SMALLEST]
+    return [layer for layer in layers if min(layer.height, layer.width) >= SMALLEST] or layers[-1:]
 
 
 def chosen_layers(names: str | list[str], model: Classifier, example: Tensor) -> list[Layer]:

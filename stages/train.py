@@ -11,12 +11,14 @@ from src import artifacts, checkpoint, datasets, figures, hardware, models, para
 from src.augmentation import Augmentation
 from src.batches import TrainingBatches, worker_count
 from src.errors import run_stage
-from src.inference import Normalise
+from src.inference import Normalise, to_device
 from src.layers import chosen_layers
 from src.models.base import Classifier
 from src.resume import StateFile, fingerprint
 from src.training import Epoch, best_epoch, train
 
+CPU = torch.device("cpu")
+PREPARE = 5_000  # images that a model may look at before it is trained
 SAMPLES = 40  # images in each of the two grids
 
 
@@ -42,6 +44,8 @@ def main() -> None:
         pin_memory=used.device.type == "cuda",
     )
     model = models.create(settings.model, len(dataset.classes), settings.norm)
+    first = to_device(train_split.images[:PREPARE], CPU)
+    model.prepare(Normalise(stats["mean"], stats["std"], CPU)(first))
     # Not used here, but a misspelt layer should not come to light after hours of training.
     chosen_layers(settings.gradcam.layers, model, torch.zeros(1, 3, *dataset.train.images.shape[1:3]))
     summarise(model, dataset)

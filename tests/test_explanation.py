@@ -79,6 +79,11 @@ def test_the_choice_of_layers():
     assert named == [Layer("layer4", 4, 4), Layer("layer1.0.conv1", 32, 32)]
 
 
+def test_the_deepest_layer_is_explained_where_no_map_is_large():
+    fast, example = models.create("fast", 10), torch.zeros(1, 3, 32, 32)
+    assert chosen_layers("auto", fast, example) == [Layer("layer3", 4, 4)]
+
+
 def test_enlarge_is_bilinear_and_keeps_a_constant():
     assert enlarge(np.full((1, 2, 2), 3.0, np.float32), 4, 6).tolist() == [[[3.0] * 6] * 4]
     ramp = enlarge(np.array([[[0.0, 1.0]]], np.float32), 1, 4)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 # name → the module of this folder with a function of that name, `(classes, norm) -> Classifier`
 MODELS = {
+    "fast": "fast",
+    "fast_wide": "fast",
+    "fast_deep": "fast",
     "resnet18": "resnet",
     "resnet34": "resnet",
 }

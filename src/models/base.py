@@ -14,6 +14,13 @@ class Classifier(nn.Module):
 
     cam_layers: tuple[str, ...]
 
+    def prepare(self, images: Tensor) -> None:
+        """Set, before training, what depends on the data; nothing in most models.
+
+        Args:
+            images: normalised training images (N, 3, H, W), on the model's device.
+        """
+
     def forward(self, images: Tensor) -> Tensor:
         raise NotImplementedError
 
