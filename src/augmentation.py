@@ -79,6 +79,10 @@ class _Keys:
 class Augmentation:
     """Pad, crop, flip, rotate and cut out, as the parameters ask; new pixels have the dataset's mean colour.
 
+    `flip: alternate` swaps left and right of half of the images in odd epochs, and of the other half in even
+    ones, so that two epochs show every image both ways; Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single
+    GPU", 2024.
+
     Args:
         settings: which of them, and how strong.
         images: uint8 (N, H, W, 3), the images that will be augmented; padded here once and for all.
@@ -98,7 +102,7 @@ class Augmentation:
             padded[:, pad : pad + height, pad : pad + width] = images
             images = padded
             transforms.append(A.RandomCrop(height, width))
-        if settings.flip:
+        if settings.flip is True:
             transforms.append(A.HorizontalFlip(p=0.5))
         if settings.rotate:
             limit = (-settings.rotate, settings.rotate)
@@ -106,6 +110,9 @@ class Augmentation:
         if settings.cutout:
             transforms.append(Cutout(settings.cutout, fill))
         self.images, self.size = images, (height, width)
+        self.flipped_first = None
+        if settings.flip == "alternate":
+            self.flipped_first = np.random.default_rng(seed).integers(0, 2, len(images))
         self.keys = _Keys.create()
         self.transform = A.Compose(transforms, strict=True)
         self.transform.set_random_state(self.keys.numpy, self.keys.python)
@@ -115,5 +122,8 @@ class Augmentation:
         batch = np.empty((len(indices), *self.size, 3), np.uint8)
         for row, index in enumerate(indices.tolist()):
             self.keys.set(self.seed, epoch, index)
-            batch[row] = self.transform(image=self.images[index])["image"]
+            image = self.images[index]
+            if self.flipped_first is not None and (epoch + self.flipped_first[index]) % 2:
+                image = image[:, ::-1]
+            batch[row] = self.transform(image=image)["image"]
         return batch

@@ -1,34 +1,100 @@
 """Optimisers and learning-rate schedules, torch's own."""
 
-from torch import nn
-from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Muon, Optimizer
+from torch.optim.lr_scheduler import ConstantLR, LinearLR, LRScheduler, OneCycleLR
 
 from src import params
 
+MUON_ITERATIONS = 3  # of the orthogonalisation; airbench's choice, where torch's default is 5
+ADAM_BETAS = (0.9, 0.95)  # a training of few hundred steps is over before 0.999 has forgotten its beginning
 
-def create_optimiser(settings: params.Optimizer, model: nn.Module) -> Optimizer:
-    """SGD with momentum over all the weights of `model`."""
-    return SGD(
-        model.parameters(),
+
+class FilterMuon(Muon):
+    """torch's Muon, which takes matrices only, for the filters of convolutions.
+
+    A filter (outputs, inputs, height, width) is seen as a matrix with a row for each output, as in
+    Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+
+    Args:
+        filters: in the memory order in which they will be trained.
+        settings: of `torch.optim.Muon`.
+    """
+
+    def __init__(self, filters: Iterable[nn.Parameter], **settings: float) -> None:
+        self.filters = list(filters)
+        self.orders = [_order(weights) for weights in self.filters]
+        matrices = [
+            nn.Parameter(weights.detach().permute(order).view(len(weights), -1))  # the same memory
+            for weights, order in zip(self.filters, self.orders, strict=True)
+        ]
+        super().__init__(matrices, **settings)
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        for matrix, weights, order in zip(
+            self.param_groups[0]["params"], self.filters, self.orders, strict=True
+        ):
+            matrix.grad = None if weights.grad is None else weights.grad.permute(order).flatten(1)
+        return super().step(closure)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        super().zero_grad(set_to_none)
+        for weights in self.filters:
+            weights.grad = None
+
+
+def _order(weights: Tensor) -> tuple[int, ...]:
+    """Of the dimensions in memory; the order of a matrix's columns does not matter to Muon."""
+    channels_last = weights.is_contiguous(memory_format=torch.channels_last)
+    return (0, 2, 3, 1) if channels_last else (0, 1, 2, 3)
+
+
+def create_optimisers(settings: params.Optimizer, model: nn.Module) -> list[Optimizer]:
+    """What trains the weights of `model`, each of them by exactly one.
+
+    Args:
+        settings: `sgd`: SGD with momentum for all; `muon`: Muon for the filters of convolutions, and Adam,
+            with `adam_lr` and without weight decay, for all else.
+        model: where it will be trained; weights that need no gradient are left alone.
+    """
+    trained = [weights for weights in model.parameters() if weights.requires_grad]
+    if settings.name == "sgd":
+        sgd = SGD(
+            trained,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            nesterov=settings.nesterov,
+        )
+        return [sgd]
+    muon = FilterMuon(
+        [weights for weights in trained if weights.dim() == 4],
         lr=settings.lr,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
         nesterov=settings.nesterov,
+        ns_steps=MUON_ITERATIONS,
     )
+    others = [weights for weights in trained if weights.dim() != 4]
+    return [muon, AdamW(others, lr=settings.adam_lr, betas=ADAM_BETAS, weight_decay=0.0)]
 
 
 def create_schedule(settings: params.Schedule, optimiser: Optimizer, steps: int) -> LRScheduler:
     """A schedule to be stepped after every batch.
 
     Args:
-        settings: `constant`, or `one_cycle`: a cosine up to the optimiser's rate and a cosine down; Smith &
-            Topin, "Super-Convergence", 2017, with the momentum left alone.
+        settings: `constant`; `linear`: down to nothing; or `one_cycle`: a cosine up to the optimiser's rate
+            and a cosine down; Smith & Topin, "Super-Convergence", 2017, with the momentum left alone.
         optimiser: its rate is the highest one.
         steps: batches in the whole training.
     """
     if settings.name == "constant":
         return ConstantLR(optimiser, factor=1.0)
+    if settings.name == "linear":
+        return LinearLR(optimiser, start_factor=1.0, end_factor=0.0, total_iters=steps)
     steps = max(steps, 3)
     return OneCycleLR(
         optimiser,

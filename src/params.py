@@ -48,13 +48,14 @@ class Group(BaseModel):
 
 
 class Optimizer(Group):
-    """SGD as torch has it."""
+    """SGD or Muon as torch has them; `adam_lr` matters to `muon` alone."""
 
-    name: Literal["sgd"]
+    name: Literal["sgd", "muon"]
     lr: Annotated[Number, Field(gt=0)]
     momentum: Share
     weight_decay: Annotated[Number, Field(ge=0)]
     nesterov: Switch
+    adam_lr: Annotated[Number, Field(gt=0)]
 
     @field_validator("nesterov")
     @classmethod
@@ -67,7 +68,7 @@ class Optimizer(Group):
 class Schedule(Group):
     """How the learning rate moves; `peak` and the divisors matter to `one_cycle` alone."""
 
-    name: Literal["constant", "one_cycle"]
+    name: Literal["constant", "linear", "one_cycle"]
     peak: Annotated[Number, Field(gt=0, lt=1)]
     start_divisor: Annotated[Number, Field(ge=1)]
     end_divisor: Annotated[Number, Field(ge=1)]
@@ -77,7 +78,9 @@ class Augment(Group):
     """Random changes to the training images; 0 or false switches one off."""
 
     pad: Annotated[Whole, Field(ge=0, le=16)]
-    flip: Switch
+    flip: Annotated[
+        Switch | Literal["alternate"], Field(description="should be true or false or 'alternate'")
+    ]
     rotate: Annotated[Number, Field(ge=0, le=180)]
     cutout: Annotated[Whole, Field(ge=0, le=32)]
 
@@ -86,6 +89,7 @@ class Evaluate(Group):
     """How the model is applied when it is not trained."""
 
     batch_size: Annotated[Whole, Field(ge=1)]
+    tta: Literal["none", "flip", "flip_shift"]
 
 
 class Misclassified(Group):

@@ -13,7 +13,7 @@ from src.datasets import Split
 from src.errors import InputError
 from src.hardware import Hardware
 from src.inference import Normalise, predict_logits
-from src.optimisers import create_optimiser, create_schedule
+from src.optimisers import create_optimisers, create_schedule
 from src.params import Params
 from src.progress import TrainingProgress
 from src.resume import StateFile
@@ -104,14 +104,17 @@ def train(
     Raises:
         InputError: the loss is no longer a number.
     """
-    optimiser = create_optimiser(params.optimizer, model)
-    schedule = create_schedule(params.schedule, optimiser, params.epochs * len(batches))
+    optimisers = create_optimisers(params.optimizer, model)
+    steps = params.epochs * len(batches)
+    schedules = [create_schedule(params.schedule, optimiser, steps) for optimiser in optimisers]
     curves: list[Epoch] = []
     best_weights = None
     if state := state_file and state_file.load():
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
+        for stateful, found in zip(
+            [*optimisers, *schedules], state["optimisers"] + state["schedules"], strict=True
+        ):
+            stateful.load_state_dict(found)
         _set_random_state(state["random"], hardware.device)
         best_weights = state["best_weights"]
         curves = [Epoch(**row) for row in state["curves"]]
@@ -128,10 +131,11 @@ def train(
                 logits = model(normalise(images))
                 loss = F.cross_entropy(logits, labels, label_smoothing=params.label_smoothing)
             loss.backward()
-            optimiser.step()
-            optimiser.zero_grad()
-            lr = optimiser.param_groups[0]["lr"]
-            schedule.step()
+            lr = optimisers[0].param_groups[0]["lr"]
+            for optimiser, schedule in zip(optimisers, schedules, strict=True):
+                optimiser.step()
+                optimiser.zero_grad()
+                schedule.step()
             tally.add(loss, logits, labels, lr)
 
         logits = predict_logits(model, curve.images, normalise, hardware)
@@ -146,8 +150,8 @@ def train(
         if state_file:
             state = {
                 "model": model.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "schedule": schedule.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in optimisers],
+                "schedules": [schedule.state_dict() for schedule in schedules],
                 "random": _random_state(hardware.device),
                 "best_weights": best_weights,
                 "curves": [row.row() for row in curves],

@@ -4,7 +4,7 @@ import numpy as np
 
 from src import artifacts, checkpoint, datasets, hardware, params, predictions, scoring
 from src.errors import run_stage
-from src.inference import Normalise, predict_logits
+from src.inference import Normalise, predict_views
 
 
 def main() -> None:
@@ -19,7 +19,8 @@ def main() -> None:
     normalise = Normalise(stats["mean"], stats["std"], used.device)
     size = settings.evaluate.batch_size
     with hardware.memory_for("evaluate.batch_size", size):
-        logits = predict_logits(model, test.images, normalise, used, size)
+        views = predict_views(model, test.images, normalise, used, settings.evaluate.tta, size)
+    logits = views.mean(0)
     found = predictions.Predictions(test.labels, np.exp(scoring.log_softmax(logits)), dataset.classes)
     per_class = dict(
         zip(
@@ -29,10 +30,12 @@ def main() -> None:
         )
     )
     accuracy = scoring.accuracy(found.predicted, test.labels)
+    without_tta = scoring.accuracy(views[0].argmax(1), test.labels)
     metrics = {
         "accuracy": accuracy,
         "loss": scoring.cross_entropy(logits, test.labels),
         "per_class": per_class,
+        "accuracy_without_tta": without_tta,
     }
     predictions.write(found)
     names = np.array(dataset.classes)
@@ -50,7 +53,8 @@ def main() -> None:
         ["class", "accuracy"],
     )
     artifacts.write_json(artifacts.TEST_METRICS, metrics)
-    print(f"test accuracy {accuracy:.2%} of {len(test)} images")
+    note = "" if settings.evaluate.tta == "none" else f"; {without_tta:.2%} without test-time augmentation"
+    print(f"test accuracy {accuracy:.2%} of {len(test)} images{note}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,18 @@ def test_flip_turns_half_of_them_left_to_right(random_images):
     assert 160 < seen[True] < 240
 
 
+def test_alternate_flips_every_image_every_other_epoch(random_images):
+    made = augmentation(random_images, flip="alternate")
+    few = np.arange(12)
+    first, second, third = (made(few, epoch) for epoch in (1, 2, 3))
+    np.testing.assert_array_equal(first, third)
+    np.testing.assert_array_equal(second, first[:, :, ::-1])
+    flipped = [not np.array_equal(a, b) for a, b in zip(first, random_images, strict=True)]
+    assert 0 < sum(flipped) < 12  # not all at once
+    other = augmentation(random_images, seed=1, flip="alternate")(few, 1)
+    assert not np.array_equal(first, other)
+
+
 def test_pad_and_crop_shifts_by_at_most_the_padding_and_fills_with_the_mean(random_images):
     crop = augmentation(random_images[:1], pad=2)
     padded = np.full((36, 36, 3), FILL, np.uint8)
@@ -82,16 +94,15 @@ def test_rotation_stays_within_its_angle_and_fills_with_the_mean():
     assert any((corner(np.array([0]), epoch)[0, 0, 0] == FILL).all() for epoch in range(20))
 
 
-ALL = {"pad": 4, "flip": True, "rotate": 10, "cutout": 8}
-
-
-def test_an_image_depends_on_seed_epoch_and_index_alone(random_images):
-    together = augmentation(random_images, **ALL)(np.arange(12), 5)
-    other = augmentation(random_images, **ALL)
+@pytest.mark.parametrize("flip", [True, "alternate"])
+def test_an_image_depends_on_seed_epoch_and_index_alone(random_images, flip):
+    everything = {"pad": 4, "flip": flip, "rotate": 10, "cutout": 8}
+    together = augmentation(random_images, **everything)(np.arange(12), 5)
+    other = augmentation(random_images, **everything)
     other(np.array([4, 9]), 2)  # what came before does not matter
     np.testing.assert_array_equal(other(np.array([7, 3]), 5), together[[7, 3]])
-    assert not np.array_equal(augmentation(random_images, **ALL)(np.arange(12), 6), together)
-    assert not np.array_equal(augmentation(random_images, 1, **ALL)(np.arange(12), 5), together)
+    assert not np.array_equal(augmentation(random_images, **everything)(np.arange(12), 6), together)
+    assert not np.array_equal(augmentation(random_images, 1, **everything)(np.arange(12), 5), together)
 
 
 def test_the_same_image_at_two_indices_and_epochs_is_changed_differently():

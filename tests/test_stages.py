@@ -7,7 +7,10 @@ import pytest
 
 from src import checkpoint, models
 from src.checkpoint import Checkpoint
+from tests.conftest import shipped_params
 from tests.project import Project
+
+LR = f"lr: {shipped_params()['optimizer']['lr']}"
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +19,7 @@ def ready(tmp_path_factory, tiny):
     project = Project(tmp_path_factory.mktemp("ready"), tiny)
     for stage in ("download", "compute_mean_std"):
         project.run("python", "-m", f"stages.{stage}")
-    untrained = Checkpoint(models.create("resnet18", 10), "resnet18", "batch", tiny.classes)
+    untrained = Checkpoint(models.create("fast", 10), "fast", "batch", tiny.classes)
     checkpoint.save(untrained, project.folder / "data/model.pt")
     for stage in ("evaluate", "find_misclassified", "gradcam"):
         project.run("python", "-m", f"stages.{stage}")
@@ -57,13 +60,13 @@ def truncate(name: str):
     ("stage", "damage", "line"),
     [
         ("download", params("epochs:", "epoch:"), "params.yaml: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("download", params("resnet18", "resnet81"), "model: 'resnet81' is not known; did you mean"),
+        ("download", params("model: fast", "model: fats"), "model: 'fats' is not known; did you mean"),
         (
             "download",
             params("epochs: 2", "epochs: -2"),
             "epochs: should be greater than or equal to 1",
         ),
-        ("download", params("lr: 0.1", "lr: fast"), "optimizer.lr: should be a valid number, not 'fast'"),
+        ("download", params(LR, "lr: fast"), "optimizer.lr: should be a valid number, not 'fast'"),
         ("download", params("seed: 0", "seed: ["), "params.yaml: not valid YAML"),
         ("download", remove("params.yaml"), "params.yaml: missing; `git restore params.yaml`"),
         ("download", remove("data/sample/test_labels.npy"), "data/sample/test_labels.npy: missing"),
@@ -129,7 +132,7 @@ def test_a_full_disk(project, stage):
 
 
 def test_a_loss_that_is_no_number_leaves_the_model_alone(project):
-    project.edit({"lr: 0.1": "lr: 1.0e+9"})
+    project.edit({LR: "lr: 1.0e+9"})
     before = (project.folder / "data/model.pt").read_bytes()
     done = project.attempt("python", "-m", "stages.train")
     assert done.returncode == 1

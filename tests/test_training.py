@@ -35,7 +35,7 @@ def run(
     few = tiny.train.take(np.arange(0, len(tiny.train), 4))
     augmentation = Augmentation(settings.augment, few.images, [0.5] * 3, 0)
     batches = TrainingBatches(augmentation, few.labels, settings.batch_size, seed=0)
-    model = used.place(models.create("resnet18", 10))
+    model = used.place(models.create("fast", 10))
     normalise = Normalise([0.5] * 3, [0.25] * 3, used.device)
     curves = train(model, batches, curve or tiny.test, normalise, used, settings, keep_best, state_file)
     return model, curves
@@ -89,7 +89,7 @@ def check_resume(tiny: Dataset, used: Hardware, **changes: object) -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("schedule", ["one_cycle", "constant"])
+@pytest.mark.parametrize("schedule", ["one_cycle", "constant", "linear"])
 def test_a_training_stopped_twice_ends_in_the_same_bits(tiny, tmp_path, monkeypatch, capsys, schedule):
     monkeypatch.chdir(tmp_path)
     changes = {"epochs": 3, "schedule": SETTINGS.schedule.model_copy(update={"name": schedule})}
