@@ -4,26 +4,29 @@ import argparse
 from pathlib import Path
 
 from benchmarks import augmentation, pipeline, safety, training_step
+from benchmarks.recipes import with_recipe
 from src import artifacts, hardware, params
 from src.errors import run_stage
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures speed here and now.")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="training_step, augmentation, safety, pipeline"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="those to run; all of them without")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
 
     settings = params.load()
     rounds = 1 if options.quick else 5
+    images = 500 if options.quick else 3_000
     benchmarks = {
-        "training_step": lambda: training_step.measure(settings, 2 if options.quick else 6, rounds),
+        "training_step": lambda: training_step.measure(settings, images, rounds),
+        "training_step_resnet18": lambda: training_step.measure(
+            with_recipe(settings, "resnet18"), images // 3, rounds
+        ),
         "augmentation": lambda: augmentation.measure(2_000 if options.quick else 20_000, rounds),
         "safety": lambda: safety.measure(settings, 256 if options.quick else 4_500, min(rounds, 3)),
-        "pipeline": lambda: pipeline.measure(rounds),
+        "pipeline": lambda: pipeline.measure(settings.dataset, min(rounds, 3)),
     }
     if unknown := set(options.names) - set(benchmarks):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(benchmarks)}")

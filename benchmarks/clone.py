@@ -1,0 +1,58 @@
+"""A clone of the last commit, to run the pipeline in."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src import artifacts, cifar10
+
+
+class Clone:
+    """The project in a folder of its own; a copy of CIFAR-10 that was kept here is used there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environment = os.environ | {"PATH": tools}
+        if cifar10.KEPT.exists():
+            self.environment[cifar10.OVERRIDE] = str(cifar10.KEPT.resolve())
+
+    def change(self, **params: Any) -> None:
+        """Set parameters; a group is given as a mapping of what changes in it."""
+        path = self.folder / artifacts.PARAMS
+        content = yaml.safe_load(path.read_text())
+        for key, value in params.items():
+            content[key] = content[key] | value if isinstance(value, dict) else value
+        path.write_text(yaml.safe_dump(content))
+
+    def run(self, *command: str) -> str:
+        """Run a command that has to succeed; its standard output."""
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def seconds(self, *command: str) -> float:
+        """Wall-clock time of the same."""
+        started = time.perf_counter()
+        self.run(*command)
+        return time.perf_counter() - started
+
+
+@contextmanager
+def clone() -> Iterator[Clone]:
+    """Inside, the clone is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Clone(Path(folder))
+        made.run("git", "clone", "--quiet", str(Path.cwd()), folder)
+        yield made
