@@ -86,8 +86,7 @@ def draw_probes(explainer: Explainer, dataset: datasets.Dataset, layers: list[La
         (predicted == labels).tolist(),
         [str(layer) for layer in layers],
         np.stack([explainer.maps(images, layer, labels) for layer in layers]),
-        "Evidence for the actual class at several depths,\n"
-        "each map on a scale of its own;\nthe same test images in every experiment",
+        "Evidence for the actual class,\neach map on its own scale;\nthe same in every experiment",
     )
 
 
