@@ -22,7 +22,7 @@ def main() -> None:
     benchmarks = {
         "training_step": lambda: training_step.measure(settings, images, rounds),
         "training_step_resnet18": lambda: training_step.measure(
-            with_recipe(settings, "resnet18"), images // 3, rounds
+            with_recipe(settings, "resnet18"), images // 2, rounds
         ),
         "augmentation": lambda: augmentation.measure(2_000 if options.quick else 20_000, rounds),
         "safety": lambda: safety.measure(settings, 256 if options.quick else 4_500, min(rounds, 3)),

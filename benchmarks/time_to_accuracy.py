@@ -12,15 +12,18 @@ from statistics import mean
 
 from benchmarks.clone import Clone, clone
 from benchmarks.recipes import with_recipe
+from benchmarks.textbook import images_per_second
 from src import artifacts, params
 from src.errors import run_stage
+
+CIFAR10 = 50_000  # training images
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.time_to_accuracy", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
     parser.add_argument(
-        "--textbook-images", type=int, default=50_000, metavar="N", help="time these, and scale to an epoch"
+        "--textbook-images", type=int, default=CIFAR10, metavar="N", help="time these, and scale to an epoch"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
@@ -48,7 +51,7 @@ def measure(project: Clone, seed: int, textbook_images: int) -> dict[str, float]
     ours = project.seconds("python", "-m", "stages.train")
     project.run("python", "-m", "stages.evaluate")
     test = json.loads((project.folder / artifacts.TEST_METRICS).read_text())
-    textbook = float(project.run("python", "-m", "benchmarks.textbook", str(textbook_images)))
+    textbook = CIFAR10 / images_per_second("resnet18", 128, textbook_images)
     return {
         "seed": seed,
         "accuracy": test["accuracy"],

@@ -19,15 +19,13 @@ def measure(settings: params.Params, images: int, rounds: int) -> dict[str, floa
     size = settings.batch_size
     split = random_split(max(images // size, 1) * size)
     ready = memory_batches(settings, split, used)
-    plain = textbook.in_memory(split, size, used.device)
     work = operations.of_a_training_step(models.create(settings.model, 10, settings.norm), used.device)
 
     def measure_once() -> tuple[float, float, float, float]:
-        model = models.create(settings.model, 10, settings.norm).to(used.device)
         return (
             len(split) / seconds_an_epoch(settings, used, split),
             len(split) / seconds_an_epoch(settings, used, split, batches=ready),
-            len(split) / textbook.seconds(model, plain),
+            textbook.images_per_second(settings.model, size, len(split)),
             operations.matrix_peak(used),
         )
 
