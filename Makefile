@@ -4,7 +4,7 @@ PYTHON3 ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # What the demo changes in params.yaml: the dataset in the repository, and a short training on it.
-DEMO := -S dataset=sample -S epochs=6 -S batch_size=16 -S optimizer.lr=0.03
+DEMO := -S dataset=sample -S epochs=20 -S batch_size=100 -S optimizer.lr=0.1
 
 # DVC keeps an experiment as a commit; git must know whose, and on a new machine it does not yet.
 IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/dev/null || echo \
