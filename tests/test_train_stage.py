@@ -18,7 +18,7 @@ def test_only_what_shapes_the_weights_shapes_the_name(write_params, tmp_path, mo
     assert name() == first
     for irrelevant in ({"workers": 2}, {"misclassified__count": 3}, {"gradcam__layers": ["layer4"]}):
         assert name(**irrelevant) == first
-    for relevant in ({"seed": 1}, {"model": "resnet34"}, {"optimizer__lr": 0.2}, {"augment__pad": 2}):
+    for relevant in ({"seed": 1}, {"model": "resnet34"}, {"optimizer__lr": 0.3}, {"augment__pad": 3}):
         assert name(**relevant) != first
     assert name("elsewhere") != first
     (tmp_path / "metrics/stats.json").write_text("{ }")
