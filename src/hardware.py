@@ -64,7 +64,7 @@ def choose(device: str, precision: str, report: Callable[[str], None] = print) -
 
 
 def set_up(threads: int | str, deterministic: bool) -> None:
-    """Fix what the same seed could still come out differently by.
+    """Fix what the same seed could still come out differently by, and how memory is handled.
 
     Args:
         threads: of the CPU; sums come out differently with another number. `auto` is one a physical core,

@@ -1,7 +1,8 @@
 import torch
 from torch import nn
 
-from benchmarks import augmentation, operations, training_step
+from benchmarks import augmentation, operations, time_to_accuracy, training_step
+from benchmarks.clone import clone
 from benchmarks.recipes import with_recipe
 from src import params
 from tests.conftest import shipped_params
@@ -28,3 +29,17 @@ def test_a_recipe_changes_what_its_flags_say():
     changed = with_recipe(settings, "resnet18")
     assert (changed.model, changed.optimizer.name, changed.optimizer.lr) == ("resnet18", "sgd", 0.1)
     assert changed.seed == settings.seed
+
+
+def test_time_to_accuracy_trains_tests_and_compares():
+    settings = with_recipe(params.Params(**shipped_params()), "fast-94")
+    small = {"dataset": "sample", "epochs": 1, "batch_size": 500}
+    with clone() as project:
+        project.change(**settings.model_dump() | small)
+        for stage in ("download", "compute_mean_std"):
+            project.run("python", "-m", f"stages.{stage}")
+        row = time_to_accuracy.measure(project, seed=3, textbook_images=128)
+        assert "seed: 3" in (project.folder / "params.yaml").read_text()
+    assert 0.1 < row["accuracy"] < 0.9
+    assert 0.1 < row["accuracy_without_tta"] < 0.9
+    assert row["ratio"] == row["training_s"] / row["textbook_epoch_s"]

@@ -98,15 +98,20 @@ def _shift(norm: str, channels: int) -> nn.Module:
 
 
 def fast(classes: int, norm: str = "batch") -> FastNet:
-    """7 layers with weights; 1,973,912 parameters for ten classes."""
+    """8 layers with weights; 1,972,792 parameters for ten classes; 0.87 GFLOP to train on an image.
+
+    94.01 % of CIFAR-10's test images (93.12 % without test-time augmentation), the mean of three seeds, after
+    9 epochs on all training images, 0.39 PFLOP: 9 minutes on two CPU cores with AVX512-BF16
+    (`recipes/fast-94`).
+    """
     return FastNet((64, 256, 256), False, classes, norm)
 
 
 def fast_wide(classes: int, norm: str = "batch") -> FastNet:
-    """7 layers with weights."""
+    """8 layers with weights; 4,606,520 parameters for ten classes; 2.2 GFLOP to train on an image."""
     return FastNet((128, 384, 384), False, classes, norm)
 
 
 def fast_deep(classes: int, norm: str = "batch") -> FastNet:
-    """10 layers with weights."""
+    """11 layers with weights; 12,721,208 parameters for ten classes; 4.7 GFLOP to train on an image."""
     return FastNet((128, 512, 512), True, classes, norm)
