@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from src.errors import InputError
 
 PARAMS = Path("params.yaml")
@@ -35,6 +37,7 @@ MISCLASSIFIED_GALLERY = Path("plots/misclassified.png")
 
 GRADCAM = Path("plots/gradcam")
 GRADCAM_PROBES = Path("plots/gradcam_probes.png")
+HEATMAPS = Path("data/heatmaps.npy")
 GRADCAM_METRICS = Path("metrics/gradcam.json")
 
 REMEDY = "`dvc repro --force` makes it again"
@@ -179,6 +182,12 @@ def read_csv(path: Path) -> list[dict[str, str]]:
             return list(csv.DictReader(file, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: damaged ({error}); {REMEDY}") from error
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy."""
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
 
 
 def write_text(path: Path, text: str) -> None:

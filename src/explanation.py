@@ -14,6 +14,9 @@ from torch.nn import functional as F
 from src.hardware import Hardware
 from src.inference import Normalise, predict_logits, to_device
 from src.layers import Layer
+from src.scoring import log_softmax
+
+BATCH = 100  # images a step; gradients take more memory than predictions
 
 
 def gradcam(model: nn.Module, layer: Layer, images: Tensor, targets: np.ndarray) -> np.ndarray:
@@ -46,7 +49,10 @@ def enlarge(maps: np.ndarray, height: int, width: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Explainer:
-    """A model with what it takes to explain stored images; `model` is on the device of `hardware`."""
+    """A model with what it takes to explain stored images, uint8 (N, H, W, 3).
+
+    `model` is on the device of `hardware`.
+    """
 
     model: nn.Module
     normalise: Normalise
@@ -56,11 +62,23 @@ class Explainer:
         """uint8 (N, H, W, 3) to the model's input."""
         return self.normalise(to_device(images, self.hardware.device))
 
-    def maps(self, images: np.ndarray, layer: Layer, targets: np.ndarray) -> np.ndarray:
-        """Grad-CAM for a target an image, float32 (N, H, W), at the size of the images."""
+    def native_maps(self, images: np.ndarray, layer: Layer, targets: np.ndarray) -> np.ndarray:
+        """Grad-CAM for a target an image, float32 (N, layer.height, layer.width)."""
         self.model.eval()
-        return enlarge(gradcam(self.model, layer, self.inputs(images), targets), *images.shape[1:3])
+        maps = np.zeros((len(images), layer.height, layer.width), np.float32)
+        for start in range(0, len(images), BATCH):
+            part = slice(start, start + BATCH)
+            maps[part] = gradcam(self.model, layer, self.inputs(images[part]), targets[part])
+        return maps
+
+    def maps(self, images: np.ndarray, layer: Layer, targets: np.ndarray) -> np.ndarray:
+        """The same at the size of the images, float32 (N, H, W)."""
+        return enlarge(self.native_maps(images, layer, targets), *images.shape[1:3])
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Of each class, float64 (N, classes)."""
+        return np.exp(log_softmax(predict_logits(self.model, images, self.normalise, self.hardware)))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Predicted classes, int64 (N,)."""
-        return predict_logits(self.model, images, self.normalise, self.hardware).argmax(1)
+        return self.probabilities(images).argmax(1)

@@ -17,6 +17,12 @@ VISIBLE = 0.02  # share of the strongest map below which another is next to noth
 RIGHT, WRONG = "#00695c", "#b3261e"  # told apart without colour too: a title says which it is
 
 
+def to_bytes(maps: np.ndarray) -> np.ndarray:
+    """Positive evidence (N, h, w) as uint8, 255 the highest of each map; a map without any is all 0."""
+    top = maps.max((1, 2), keepdims=True)
+    return np.round(255 * np.clip(maps, 0, None) / np.where(top > 0, top, 1)).astype(np.uint8)
+
+
 def save_explanation(
     path: Path,
     image: np.ndarray,

@@ -51,21 +51,20 @@ def find_layer(model: nn.Module, name: str, example: Tensor) -> Layer:
     return Layer(name, *outputs[0].shape[2:])
 
 
-def default_layers(model: Classifier, example: Tensor) -> list[Layer]:
-    """Those of the model's `cam_layers` with maps of at least `SMALLEST` pixels, shallow to deep.
-
-    The deepest of all where none has.
-    """
-    layers = [find_layer(model, name, example) for name in model.cam_layers]
-    return [layer for layer in layers if min(layer.height, layer.width) >= SMALLEST] or layers[-1:]
+def model_layers(model: Classifier, example: Tensor) -> list[Layer]:
+    """All that the model's `cam_layers` names, shallow to deep."""
+    return [find_layer(model, name, example) for name in model.cam_layers]
 
 
 def chosen_layers(names: str | list[str], model: Classifier, example: Tensor) -> list[Layer]:
-    """The layers to explain: those named, or the deepest of the default ones for `auto`.
+    """The layers to explain: those named; for `auto` the model's deepest with maps of at least `SMALLEST`
+    pixels, or its deepest if none has.
 
     Raises:
         InputError: as `find_layer`.
     """
-    if names == "auto":
-        return default_layers(model, example)[-1:]
-    return [find_layer(model, name, example) for name in names]
+    if names != "auto":
+        return [find_layer(model, name, example) for name in names]
+    layers = model_layers(model, example)
+    large = [layer for layer in layers if min(layer.height, layer.width) >= SMALLEST]
+    return (large or layers)[-1:]

@@ -100,13 +100,14 @@ class Misclassified(Group):
 
 
 class GradCam(Group):
-    """Which layers are explained; `auto` leaves the choice to the model."""
+    """Which layers are explained, `auto` leaves the choice to the model; and for which class."""
 
     layers: Annotated[
         Literal["auto"] | Annotated[list[str], Field(min_length=1)],
         BeforeValidator(_one_or_many),
         Field(description="should be 'auto' or names of layers"),
     ]
+    classes: Literal["predicted", "actual", "both"]
 
 
 class Params(Group):

@@ -19,6 +19,24 @@ def accuracy(predicted: np.ndarray, actual: np.ndarray) -> float:
     return float((predicted == actual).mean())
 
 
+def calibration_error(probabilities: np.ndarray, actual: np.ndarray, bins: int = 15) -> float:
+    """How far confidence is from accuracy: expected calibration error, from 0 to 1.
+
+    Images are put into `bins` of equal width by the probability of the predicted class; in each, mean
+    confidence less accuracy, weighted by its number of images. Guo et al., "On Calibration of Modern Neural
+    Networks", 2017, equation 5.
+
+    Args:
+        probabilities: float (N, classes).
+        actual: int64 (N,).
+        bins: 15 as in the paper.
+    """
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == actual
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_of, confidence, bins) - np.bincount(bin_of, right, bins)
+    return float(np.abs(gaps).sum() / len(actual))
+
+
 def class_accuracy(predicted: np.ndarray, actual: np.ndarray, classes: int) -> list[float]:
     """Share of each class's images that were recognised (its recall); nan for a class without images."""
     return [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src import artifacts, checkpoint, datasets, hardware, params, predictions, scoring
+from src import artifacts, checkpoint, datasets, hardware, params, predictions, scoring, significance
 from src.errors import run_stage
 from src.inference import Normalise, predict_views
 
@@ -30,10 +30,14 @@ def main() -> None:
         )
     )
     accuracy = scoring.accuracy(found.predicted, test.labels)
+    low, high = significance.accuracy_interval(int((found.predicted == test.labels).sum()), len(test))
     without_tta = scoring.accuracy(views[0].argmax(1), test.labels)
     metrics = {
         "accuracy": accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
         "loss": scoring.cross_entropy(logits, test.labels),
+        "calibration_error": scoring.calibration_error(found.probabilities, test.labels),
         "per_class": per_class,
         "accuracy_without_tta": without_tta,
     }
@@ -54,7 +58,7 @@ def main() -> None:
     )
     artifacts.write_json(artifacts.TEST_METRICS, metrics)
     note = "" if settings.evaluate.tta == "none" else f"; {without_tta:.2%} without test-time augmentation"
-    print(f"test accuracy {accuracy:.2%} of {len(test)} images{note}")
+    print(f"test accuracy {accuracy:.2%} ({low:.1%} to {high:.1%}) of {len(test)} images{note}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from src import artifacts, datasets, figures, params, predictions
 from src.errors import run_stage
+from src.label_doubts import doubtful_labels
 
 COLUMNS = 5
 
@@ -13,6 +14,7 @@ def main() -> None:
     chosen = predictions.choose_mistakes(
         found, settings.misclassified.count, settings.misclassified.order, settings.seed
     )
+    doubted = doubtful_labels(found.probabilities, found.actual)
     rows = []
     for index in chosen.tolist():
         actual, predicted = int(found.actual[index]), int(found.predicted[index])
@@ -23,9 +25,10 @@ def main() -> None:
                 "predicted": dataset.classes[predicted],
                 "confidence": f"{found.confidence[index]:.8g}",
                 "actual_probability": f"{found.probabilities[index, actual]:.8g}",
+                "label_doubted": str(bool(doubted[index])).lower(),
             }
         )
-    columns = ["index", "actual", "predicted", "confidence", "actual_probability"]
+    columns = ["index", "actual", "predicted", "confidence", "actual_probability", "label_doubted"]
     artifacts.write_csv(artifacts.MISCLASSIFIED, rows, columns)
 
     wrong = int((found.predicted != found.actual).sum())
@@ -37,12 +40,15 @@ def main() -> None:
     heading = f"{wrong:,} of {len(found.actual):,} test images misclassified"
     if rows:
         heading += f"; {choice.format(len(rows))}"
+    if any(doubted[chosen]):
+        heading += "\n?: the label itself may be wrong"
     titles = [
-        f"is {row['actual']}\ntaken for {row['predicted']}\n{float(row['confidence']):.1%} sure"
+        f"is {row['actual']}{'?' * (row['label_doubted'] == 'true')}\n"
+        f"taken for {row['predicted']}\n{float(row['confidence']):.1%} sure"
         for row in rows
     ]
     figures.save_grid(artifacts.MISCLASSIFIED_GALLERY, dataset.test.images[chosen], titles, COLUMNS, heading)
-    print(heading)
+    print(heading.partition("\n")[0])
 
 
 if __name__ == "__main__":

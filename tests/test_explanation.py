@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerAttribution, LayerGradCam
 from torch import nn
 
-from src import models
+from src import hardware, models
 from src.errors import InputError
-from src.explanation import enlarge, gradcam
-from src.layers import Layer, chosen_layers, find_layer
+from src.explanation import Explainer, enlarge, gradcam
+from src.inference import Normalise
+from src.layers import Layer, chosen_layers, find_layer, model_layers
 
 
 class Toy(nn.Module):
@@ -88,3 +90,19 @@ def test_enlarge_is_bilinear_and_keeps_a_constant():
     assert enlarge(np.full((1, 2, 2), 3.0, np.float32), 4, 6).tolist() == [[[3.0] * 6] * 4]
     ramp = enlarge(np.array([[[0.0, 1.0]]], np.float32), 1, 4)
     np.testing.assert_allclose(ramp[0, 0], [0, 0.25, 0.75, 1])
+
+
+@pytest.mark.parametrize("name", ["fast", "resnet18"])
+def test_they_are_captums_maps_on_every_layer_of_the_model(name):
+    torch.manual_seed(0)
+    model = models.create(name, 10).eval()
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    targets = np.array([3, 1, 4])
+    normalise = Normalise([0.5] * 3, [0.2] * 3, torch.device("cpu"))
+    explainer = Explainer(model, normalise, hardware.choose("cpu", "fp32"))
+    for layer in model_layers(model, torch.zeros(1, 3, 32, 32)):
+        captum = LayerGradCam(model, model.get_submodule(layer.name))
+        for image, target, ours in zip(images, targets, explainer.maps(images, layer, targets), strict=True):
+            theirs = captum.attribute(explainer.inputs(image[None]), int(target))
+            theirs = LayerAttribution.interpolate(theirs, (32, 32), "bilinear")[0, 0].detach().numpy()
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())

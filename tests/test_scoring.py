@@ -20,3 +20,13 @@ def test_accuracies_by_hand():
     found = scoring.class_accuracy(predicted, actual, 3)
     assert found[:2] == pytest.approx([2 / 3, 1 / 2])
     assert np.isnan(found[2])
+
+
+def test_calibration_error_by_hand():
+    # Two bins: one image 0.4 sure and right, two 0.9 sure of which one is right.
+    probabilities = np.array([[0.4, 0.3, 0.3], [0.9, 0.1, 0.0], [0.9, 0.1, 0.0]])
+    assert scoring.calibration_error(probabilities, np.array([0, 0, 1])) == pytest.approx(0.6 / 3 + 0.8 / 3)
+    # Right as often as it is sure: none.
+    sure = np.tile([0.75, 0.25], (8, 1))
+    assert scoring.calibration_error(sure, np.array([0] * 6 + [1] * 2)) == pytest.approx(0)
+    assert scoring.calibration_error(np.eye(3), np.arange(3)) == 0

@@ -1,0 +1,146 @@
+"""What an experiment left behind, in the workspace or in any revision, without checking it out."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.scm import RevError, SCMError
+
+from src import artifacts, predictions
+from src.errors import InputError
+from src.predictions import Predictions
+
+WORKSPACE = "workspace"
+META = artifacts.DATASET / "meta.json"
+TEST_IMAGES = artifacts.DATASET / "test_images.npy"
+NEEDED = (
+    artifacts.PARAMS,
+    META,
+    TEST_IMAGES,
+    artifacts.PREDICTIONS,
+    artifacts.TRAINING_CURVES,
+    artifacts.TEST_METRICS,
+)
+OPTIONAL = (artifacts.HEATMAPS, artifacts.GRADCAM_METRICS)  # experiments of before these were made have none
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The results of one run of the pipeline.
+
+    Attributes:
+        name: the revision as it was asked for.
+        params: params.yaml, with the keys of groups as in `optimizer.lr`.
+        test_data: the SHA-256 of the test images and that of their labels.
+        images: uint8 (N, H, W, 3), the test split.
+        predictions: about each of them.
+        curves: a row an epoch, numbers by column.
+        metrics: metrics/test.json.
+        heatmaps: uint8 (N, h, w), see `src.heatmaps.to_bytes`, of `heatmap_layer`; None if there are none.
+    """
+
+    name: str
+    params: dict[str, object]
+    test_data: tuple[str, str]
+    images: np.ndarray
+    predictions: Predictions
+    curves: list[dict[str, float]]
+    metrics: dict
+    heatmaps: np.ndarray | None
+    heatmap_layer: str
+
+
+def read(revision: str = WORKSPACE) -> Experiment:
+    """Read an experiment.
+
+    Args:
+        revision: a branch, tag, commit or name of a DVC experiment; or `workspace`, the files as they are.
+
+    Raises:
+        InputError: there is no such revision, or it has no results, or DVC's cache has lost them.
+    """
+    with _folder(revision) as folder:
+        try:
+            return _read(revision, folder)
+        except InputError as error:
+            raise InputError(str(error).replace(f"{folder}/", f"{revision}: ")) from error
+
+
+def _read(name: str, folder: Path) -> Experiment:
+    meta = artifacts.read_json(folder / META, "classes", "sha256")
+    # Copied: the folder may be gone before the images are looked at.
+    images = np.load(folder / TEST_IMAGES, allow_pickle=False)
+    table = artifacts.read_csv(folder / artifacts.TRAINING_CURVES)
+    layers, maps = folder / artifacts.GRADCAM_METRICS, folder / artifacts.HEATMAPS
+    return Experiment(
+        name,
+        dict(_flatten(yaml.safe_load((folder / artifacts.PARAMS).read_text(encoding="utf-8")))),
+        (meta["sha256"]["test_images"], meta["sha256"]["test_labels"]),
+        images,
+        predictions.read(meta["classes"], len(images), folder / artifacts.PREDICTIONS),
+        [{column: float(value) for column, value in row.items()} for row in table],
+        artifacts.read_json(folder / artifacts.TEST_METRICS, "accuracy"),
+        np.load(maps, allow_pickle=False) if maps.exists() else None,
+        list(artifacts.read_json(layers))[-1] if layers.exists() else "",
+    )
+
+
+def _flatten(params: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in params.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+@contextmanager
+def _folder(revision: str) -> Iterator[Path]:
+    """A folder with the experiment's files at their usual places."""
+    if revision == WORKSPACE:
+        for path in NEEDED:
+            artifacts.require(path)
+        yield Path()
+        return
+    with tempfile.TemporaryDirectory(prefix="blindspot-") as temporary:
+        _copy(revision, Path(temporary))
+        yield Path(temporary)
+
+
+def _copy(revision: str, folder: Path) -> None:
+    """Copy the files out of git and DVC's cache."""
+    try:
+        system = DVCFileSystem(".", rev=revision)
+        known = [path for path in (*NEEDED, *OPTIONAL) if system.exists(path.as_posix())]
+    except RevError as error:
+        raise InputError(
+            f"{revision}: neither a branch, a tag, a commit nor an experiment; "
+            "`git branch` and `dvc exp list --name-only` know them"
+        ) from error
+    except NotDvcRepoError as error:
+        raise InputError(f"{Path.cwd()}: no project of Blindspot's") from error
+    except (DvcException, SCMError) as error:
+        raise InputError(f"{revision}: cannot be read: {error}") from error
+    for path in known:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with system.open(path.as_posix(), "rb") as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
+        except (OSError, DvcException) as error:
+            if path in OPTIONAL:
+                target.unlink(missing_ok=True)
+                continue
+            raise InputError(
+                f"{revision}: {path} is not in DVC's cache; `dvc exp apply {revision}` or "
+                f"`git checkout {revision}`, then `dvc repro` makes it again"
+            ) from error
+    missing = [str(path) for path in NEEDED if path not in known]
+    if missing:
+        raise InputError(f"{revision}: has no {missing[0]}; was the pipeline run there?")
