@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.exceptions import DvcException
 from dvc.scm import RevError, SCMError
 
 from src import artifacts, predictions
@@ -115,16 +115,21 @@ def _folder(revision: str) -> Iterator[Path]:
 
 def _copy(revision: str, folder: Path) -> None:
     """Copy the files out of git and DVC's cache."""
+    if not Path(".dvc").is_dir():
+        raise InputError(f"{Path.cwd()}: not the root of a project; revisions are looked up there")
     try:
         system = DVCFileSystem(".", rev=revision)
+        system.info("dvc.lock")
         known = [path for path in (*NEEDED, *OPTIONAL) if system.exists(path.as_posix())]
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{revision}: has no dvc.lock, so no results; was the pipeline run there?"
+        ) from error
     except RevError as error:
         raise InputError(
             f"{revision}: neither a branch, a tag, a commit nor an experiment; "
             "`git branch` and `dvc exp list --name-only` know them"
         ) from error
-    except NotDvcRepoError as error:
-        raise InputError(f"{Path.cwd()}: no project of Blindspot's") from error
     except (DvcException, SCMError) as error:
         raise InputError(f"{revision}: cannot be read: {error}") from error
     for path in known:

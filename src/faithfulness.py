@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from scipy.stats import spearmanr
 
-STEPS = 16  # in how many equal parts an image is deleted or inserted
+STEPS = 8  # in how many equal parts an image is deleted or inserted
 BLUR = 4.0  # standard deviation in pixels; at 32×32 it leaves colours and no shapes
 
 Probabilities = Callable[[np.ndarray], np.ndarray]

@@ -3,7 +3,7 @@ import pytest
 
 from src.faithfulness import STEPS, deletion_insertion, rank_correlation
 
-SPOT = (slice(4, 8), slice(8, 12))  # 16 of 256 pixels: what one step takes
+SPOT = (slice(4, 8), slice(8, 16))  # 32 of 256 pixels: what one step takes
 
 
 def bright_spot(images: np.ndarray) -> np.ndarray:
@@ -20,7 +20,7 @@ def image() -> np.ndarray:
 
 
 def test_the_map_that_knows_the_spot_is_the_best(image):
-    mean = 15 / 255  # the image's mean colour, in whole steps of 255
+    mean = 31 / 255  # the image's mean colour, in whole steps of 255
     right = np.zeros((1, 16, 16))
     right[:, *SPOT] = 1
     deletion, insertion = deletion_insertion(bright_spot, image, right, np.array([1]))

@@ -163,7 +163,7 @@ def test_the_same_bytes_from_every_run_and_any_number_of_workers(project):
     project.run("git", "restore", "params.yaml")
     project.run("dvc", "repro", "--force")
     first = project.sums()
-    assert len(first) == 31
+    assert len(first) == 32
     for workers in (1, 2):
         project.edit({f"workers: {'auto' if workers == 1 else 1}": f"workers: {workers}"})
         assert project.stages_run(project.run("dvc", "repro", "--force")) == STAGES

@@ -1,0 +1,89 @@
+"""Compares two experiments image by image: `python -m src.compare REV_A [REV_B]`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from src import artifacts, comparison, experiments, tables
+from src.comparison import Comparison, Kind
+from src.errors import InputError, run_stage
+
+PAGE = "comparison.html"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    found = comparison.compare(experiments.read(options.a), experiments.read(options.b))
+    if options.json:
+        print(json.dumps(tables.as_dict(found), indent=2))
+    elif options.md:
+        print(tables.markdown(found))
+    else:
+        print(tables.terminal(found))
+    if options.html:
+        from src import page  # not needed for a table
+
+        artifacts.write_text(Path(options.html), page.render(found.b, found))
+        # Not among what --json and --md print for others to read.
+        print(f"page: {Path(options.html).resolve().as_uri()}", file=sys.stderr)
+    if options.fail_if_broken_above is not None:
+        check(found, options.fail_if_broken_above)
+
+
+def check(found: Comparison, limit: str) -> None:
+    """Refuse a second model that breaks too many images.
+
+    Raises:
+        InputError: more images are broken than `limit`, a number of images or a percentage of all.
+    """
+    try:
+        number = float(limit.removesuffix("%"))
+        most = number / 100 * len(found.kinds) if limit.endswith("%") else number
+    except ValueError:
+        most = -1.0
+    if not 0 <= most <= len(found.kinds):
+        raise InputError(
+            f"--fail-if-broken-above: should be a number of images or a percentage of them, not {limit!r}"
+        )
+    broken = found.count(Kind.BROKEN)
+    if broken > most:
+        raise InputError(f"{broken} images are broken ({found.negative_flips:.2%}), more than {limit}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.compare",
+        description="Which mistakes did the second experiment mend, and which did it make?",
+        epilog="A revision is a branch, a tag, a commit or the name of a DVC experiment.",
+    )
+    parser.add_argument("a", metavar="REV_A", help="the first experiment")
+    parser.add_argument(
+        "b",
+        metavar="REV_B",
+        nargs="?",
+        default=experiments.WORKSPACE,
+        help="the second; the files in the workspace if left out",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json", action="store_true", help="print JSON, with the position of every image concerned"
+    )
+    form.add_argument("--md", action="store_true", help="print Markdown, for a pull request")
+    parser.add_argument(
+        "--html",
+        metavar="FILE",
+        nargs="?",
+        const=PAGE,
+        help=f"also write a page with the pictures (to {PAGE} if FILE is left out)",
+    )
+    parser.add_argument(
+        "--fail-if-broken-above",
+        metavar="X",
+        help="end with status 1 if more images than X (or X%%) were right and are now wrong",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    run_stage("compare", main)
