@@ -11,10 +11,10 @@ IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/d
 	GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint format bench audit lock
+.PHONY: help setup demo experiments test faults lint format bench audit lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 GB, once)
 
@@ -32,6 +32,13 @@ demo: setup ## run the whole pipeline on the small embedded dataset, without GPU
 	@python -c "import json; print('test accuracy:', format(json.load(open('metrics/test.json'))['accuracy'], '.1%'))"
 	@echo "pictures:      plots/misclassified.png, plots/gradcam/, plots/gradcam_probes.png"
 	@printf 'plots page:    ' && dvc plots show
+
+# Of the many columns: the accuracy, how far confidence is from it, and the parameters that differ.
+FEW := Created|per_class|accuracy_|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/
+
+experiments: setup ## list the experiments, the best first: what was changed, and the accuracy
+	@dvc exp show --no-pager --only-changed --hide-workspace --drop '$(FEW)' \
+		--sort-by metrics/test.json:accuracy --sort-order desc
 
 test: setup ## run the tests
 	python -m pytest

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import augmentation, pipeline, safety, training_step
+from benchmarks import augmentation, compare, pipeline, safety, training_step
 from benchmarks.recipes import with_recipe
 from src import artifacts, hardware, params
 from src.errors import run_stage
@@ -27,6 +27,7 @@ def main() -> None:
         "augmentation": lambda: augmentation.measure(2_000 if options.quick else 20_000, rounds),
         "safety": lambda: safety.measure(settings, 256 if options.quick else 4_500, min(rounds, 3)),
         "pipeline": lambda: pipeline.measure(settings.dataset, min(rounds, 3)),
+        "compare": lambda: compare.measure(settings.dataset, rounds),
     }
     if unknown := set(options.names) - set(benchmarks):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(benchmarks)}")

@@ -76,6 +76,13 @@ def test_nothing_in_the_project_changes(project, printed):
     assert project.run("git", "status", "--porcelain") == ""
 
 
+def test_the_list_of_experiments_shows_what_differs(project):
+    table = project.run("make", "--old-file=.venv/ready", "experiments", COLUMNS="200")
+    header = next(line for line in table.splitlines() if "Experiment" in line)
+    assert header.split() == ["Experiment", "accuracy", "calibration_error", "seed", "evaluate.tta"]
+    assert all(name in table for name in ("main", "[plain]", "[other]"))
+
+
 def test_what_is_printed(project, printed):
     text, mark = printed("main", "other"), printed("main", "other", "--md")
     assert "McNemar's test: p = " in text

@@ -1,0 +1,41 @@
+"""What comparing two experiments costs, in a clone of the last commit."""
+
+from pathlib import Path
+from statistics import median
+
+from benchmarks.clone import clone
+
+
+def measure(dataset: str, rounds: int) -> dict[str, float]:
+    """Seconds, medians over rounds, and the size of the page.
+
+    Args:
+        dataset: whose test images are compared. The model is trained for one epoch on few images either way,
+            so that it makes many mistakes.
+        rounds: how often each is done.
+    """
+    with clone() as project:
+        project.change(dataset="sample", epochs=1, batch_size=100)
+        project.run("dvc", "repro")
+        # The same weights about the other dataset: as for DVC, an experiment like any other.
+        project.change(dataset=dataset)
+        for stage in ("download", "evaluate", "find_misclassified", "gradcam"):
+            project.run("python", "-m", f"stages.{stage}")
+        project.run("dvc", "commit", "--force")
+        project.run("git", "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qam", "One")
+        project.change(evaluate={"tta": "none"})
+        project.run("python", "-m", "stages.evaluate")
+        commands = {
+            "compare_s": ("src.compare", "HEAD"),
+            "compare_with_page_s": ("src.compare", "HEAD", "--html", "page.html"),
+            "report_s": ("src.report", "-o", "report.html"),
+        }
+        seconds = {
+            name: median(project.seconds("python", "-m", *command) for _ in range(rounds))
+            for name, command in commands.items()
+        }
+        sizes = {
+            f"{Path(name).stem}_MB": (project.folder / name).stat().st_size / 1e6
+            for name in ("page.html", "report.html")
+        }
+        return seconds | sizes
