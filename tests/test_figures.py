@@ -54,6 +54,11 @@ def test_the_maps_of_a_layer_share_one_scale(tmp_path):
     assert has(picture, overlay(0.5), 100 * 100)
 
 
+def test_maps_as_bytes():
+    maps = np.array([[[-1.0, 0.5], [1.0, 2.0]], [[-3.0, -2.0], [-1.0, 0.0]]])
+    assert heatmaps.to_bytes(maps).tolist() == [[[0, 64], [128, 255]], [[0, 0], [0, 0]]]
+
+
 @pytest.mark.parametrize("maps", [[8.0, -4.0], [0.0, 0.0], [-1.0, -2.0], [8.0, 1e-6]])
 def test_a_map_without_evidence_is_not_blown_up(tmp_path, maps):
     picture = explanation(tmp_path, maps)

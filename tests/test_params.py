@@ -55,6 +55,7 @@ def test_a_single_layer_needs_no_brackets(write_params):
         ({"augment__cutout": 33}, "augment.cutout: should be less than or equal to 32, not 33"),
         ({"validation": 1}, "validation: should be less than 1, not 1"),
         ({"workers": "many"}, "workers: should be 'auto' or a number from 0 to 64, not 'many'"),
+        ({"gradcam__classes": "none"}, "gradcam.classes: 'none' is not known; "),
         ({"gradcam__layers": []}, "gradcam.layers: should be 'auto' or names of layers, not []"),
     ],
 )

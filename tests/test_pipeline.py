@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -72,7 +73,17 @@ def test_the_numbers_agree_with_each_other(project):
     wrong = [row for row in rows if row["actual"] != row["predicted"]]
     assert mistakes[0]["confidence"] == max((row["confidence"] for row in wrong), key=float)
     assert "1,972,792" in (project.folder / "data/model_summary.txt").read_text()
-    assert read_json(project, "metrics/gradcam.json")["layer3"]["height"] == 4
+
+    assert 0 < test["accuracy_low"] < test["accuracy"] < test["accuracy_high"] < 1
+    assert 0 <= test["calibration_error"] < 1
+    assert {row["label_doubted"] for row in mistakes} <= {"true", "false"}
+    layer = read_json(project, "metrics/gradcam.json")["layer3"]
+    assert layer["height"] == 4
+    assert -1 <= layer["scrambled_correlation"] < 0.9
+    assert all(0 < layer[name + end] < 1 for name in ("deletion", "insertion") for end in ("", "_random"))
+    maps = np.load(project.folder / "data/heatmaps.npy")
+    assert (maps.shape, maps.dtype) == ((100, 4, 4), np.uint8)
+    assert set(maps.max((1, 2))) <= {0, 255}
 
 
 def test_the_model_has_seen_the_data_before_it_was_trained(project):
@@ -148,9 +159,11 @@ def test_only_what_is_concerned_runs_again(project):
     assert project.stages_run(output) == ["evaluate", "find_misclassified", "gradcam"]
     test = read_json(project, "metrics/test.json")
     assert test["accuracy"] == test["accuracy_without_tta"]
-    output = project.run("dvc", "exp", "run", "-S", "gradcam.layers=[layer2,layer3]")
-    assert project.stages_run(output) == ["gradcam"]
-    assert list(read_json(project, "metrics/gradcam.json")) == ["layer2", "layer3"]
+    layers = ["-S", "gradcam.layers=[layer2,layer3]", "-S", "gradcam.classes=actual"]
+    assert project.stages_run(project.run("dvc", "exp", "run", *layers)) == ["gradcam"]
+    explained = read_json(project, "metrics/gradcam.json")
+    assert list(explained) == ["layer2", "layer3"]
+    assert list(explained["layer2"]["without_positive_evidence"]) == ["actual"]
 
 
 def test_a_small_rate_goes_all_the_way(project):
