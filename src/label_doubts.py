@@ -10,8 +10,9 @@ def doubtful_labels(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray
     """Which labels are likely to be wrong, if the model is right about how often classes are mixed up.
 
     Confident learning, as cleanlab does it: Northcutt, Jiang & Chuang, "Confident Learning: Estimating
-    Uncertainty in Dataset Labels", 2021. A hint, not a verdict: of the 275 test labels of CIFAR-10 doubted in
-    Northcutt, Athalye & Mueller, "Pervasive Label Errors in Test Sets", 2021, people found 54 to be right.
+    Uncertainty in Dataset Labels", 2021. A hint, not a verdict: of the 275 test labels of CIFAR-10 that it
+    doubted in Northcutt, Athalye & Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Learning
+    Benchmarks", 2021, people rejected 54.
 
     Args:
         probabilities: float (N, classes), of images that the model was not trained on.
