@@ -20,7 +20,8 @@ from src.explanation import Explainer
 from src.inference import Normalise
 from src.layers import Layer, chosen_layers, model_layers
 
-CHECKED = 10  # images of each class, the first, that the checks of the maps are made with
+DOUBT = {"true": " (label in doubt)", "false": ""}
+CHECKED = 5  # images of each class, the first, that the checks of the maps are made with
 
 
 def main() -> None:
@@ -61,7 +62,8 @@ def explain_mistakes(
             np.array([dataset.classes.index(row[column]) for row in rows], np.int64) for column in classes
         ]
         headings = [
-            f"Test image {row['index']}: is {row['actual']}, taken for {row['predicted']}\n"
+            f"Test image {row['index']}: is {row['actual']}{DOUBT[row['label_doubted']]}, "
+            f"taken for {row['predicted']}\n"
             f"{float(row['confidence']):.1%} sure; {row['actual']} got {float(row['actual_probability']):.1%}"
             for row in rows
         ]
