@@ -22,8 +22,7 @@ def doubtful_labels(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray
         bool (N,).
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "May not flag all"
-        )  # of a class with hardly an image: true and harmless
+        # Of a class with hardly an image: true and harmless.
+        warnings.filterwarnings("ignore", "May not flag all")
         # One job: a process for each core would take longer than the computation.
         return find_label_issues(labels, probabilities, n_jobs=1)
