@@ -11,7 +11,7 @@ IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/d
 	GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo experiments test faults lint format bench audit lock
+.PHONY: help setup demo experiments test faults lint format bench audit lock vega
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,3 +67,6 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index
 lock: ## compile the exact pins from the direct dependencies (needs uv)
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt
+
+vega: setup ## fetch the chart library again, in the versions that src/vega.py names (needs npm)
+	python -m src.vega
