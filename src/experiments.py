@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,7 @@ class Experiment:
         curves: a row an epoch, numbers by column.
         metrics: metrics/test.json.
         heatmaps: uint8 (N, h, w), see `src.heatmaps.to_bytes`, of `heatmap_layer`; None if there are none.
+        heatmap_checks: what metrics/gradcam.json says about that layer's maps.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Experiment:
     metrics: dict
     heatmaps: np.ndarray | None
     heatmap_layer: str
+    heatmap_checks: dict = field(default_factory=dict)
 
 
 def read(revision: str = WORKSPACE) -> Experiment:
@@ -78,7 +80,9 @@ def _read(name: str, folder: Path) -> Experiment:
     # Copied: the folder may be gone before the images are looked at.
     images = np.load(folder / TEST_IMAGES, allow_pickle=False)
     table = artifacts.read_csv(folder / artifacts.TRAINING_CURVES)
-    layers, maps = folder / artifacts.GRADCAM_METRICS, folder / artifacts.HEATMAPS
+    checks, maps = folder / artifacts.GRADCAM_METRICS, folder / artifacts.HEATMAPS
+    layers = artifacts.read_json(checks) if checks.exists() else {}
+    layer = next(reversed(layers), "")
     return Experiment(
         name,
         dict(_flatten(yaml.safe_load((folder / artifacts.PARAMS).read_text(encoding="utf-8")))),
@@ -88,7 +92,8 @@ def _read(name: str, folder: Path) -> Experiment:
         [{column: float(value) for column, value in row.items()} for row in table],
         artifacts.read_json(folder / artifacts.TEST_METRICS, "accuracy"),
         np.load(maps, allow_pickle=False) if maps.exists() else None,
-        list(artifacts.read_json(layers))[-1] if layers.exists() else "",
+        layer,
+        layers.get(layer, {}),
     )
 
 

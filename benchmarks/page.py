@@ -1,0 +1,52 @@
+"""How soon a page can be used in Chromium without a window: `python -m benchmarks.page FILE`."""
+
+import shutil
+import sys
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROUNDS = 11
+# Milliseconds from the start of the navigation until each is there, looked for in every frame.
+WATCH = """
+const started = {};
+const wanted = { first_card: ".card", first_chart: ".chart svg", all_charts: "#chart-confusions svg" };
+function look() {
+    for (const [name, selector] of Object.entries(wanted)) {
+        if (!started[name] && document.querySelector(selector)) started[name] = performance.now();
+    }
+    if (Object.keys(started).length < Object.keys(wanted).length) requestAnimationFrame(look);
+    else window.started = started;
+}
+look();
+"""
+TIMES = """() => {
+    const [{ domContentLoadedEventEnd, loadEventEnd }] = performance.getEntriesByType("navigation");
+    return { ...window.started, content_loaded: domContentLoadedEventEnd, loaded: loadEventEnd };
+}"""
+
+
+def measure(file: Path) -> dict[str, float]:
+    """Milliseconds from the start of the navigation, medians over `ROUNDS` fresh contexts."""
+    with sync_playwright() as playwright:
+        path = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        rounds = [_visit(browser, file) for _ in range(ROUNDS)]
+        browser.close()
+    return {name: median(times[name] for times in rounds) for name in rounds[0]}
+
+
+def _visit(browser: Browser, file: Path) -> dict[str, float]:
+    page = browser.new_context().new_page()
+    page.add_init_script(WATCH)
+    page.goto(file.resolve().as_uri())
+    page.wait_for_function("window.started")
+    times = page.evaluate(TIMES)
+    page.context.close()
+    return times
+
+
+if __name__ == "__main__":
+    for name, milliseconds in measure(Path(sys.argv[1])).items():
+        print(f"{name:<16}{milliseconds:>7.0f} ms")
