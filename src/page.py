@@ -15,7 +15,7 @@ from src.experiments import Experiment
 from src.label_doubts import doubtful_labels
 
 WEB = Path(__file__).with_name("web")
-PIXELS = 1_500 * 32 * 32  # that the gallery shows at most; the page stays below 3 MB
+PIXELS = 1_200 * 32 * 32  # that the gallery shows at most; the page stays below 3 MB
 SHEET_COLUMNS = 50
 LISTED = 6  # confusions at each end
 SURPRISING = 0.05  # p-values below are evidence of a difference

@@ -60,7 +60,7 @@ function curve(measure, format) {
 
 // Positions of classes instead of their names, which Vega does not all take: "__proto__".
 const named = { params: [{ name: "classes", value: classes }] };
-const byName = { labelExpr: "classes[datum.value]" };
+const byName = { labelExpr: "classes[datum.value]", labelOverlap: classes.length > 20 };
 
 // ---- accuracy of each class
 

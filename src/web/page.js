@@ -165,7 +165,7 @@ function showMore() {
   get("cards").append(...added.map(makeCard));
   const left = found.length - shown - added.length;
   get("more").hidden = left === 0;
-  get("more").textContent = `Show ${Math.min(left, MORE)} more of ${left}`;
+  get("more").textContent = left > MORE ? `Show ${MORE} more of ${left}` : `Show the other ${left}`;
   return get("cards").children[shown];
 }
 
@@ -182,11 +182,11 @@ function showInGallery(filters) {
 }
 
 function setFilters(filters) {
-  for (const [name, value] of Object.entries(filters)) {
+  for (const name of ["kind", "actual", "predicted", "sort", "doubted"]) {
     const field = form.elements[name];
-    if (!field) continue;
-    if (field.type === "checkbox") field.checked = Boolean(value);
-    else field.value = value;
+    if (!field || !filters[name]) continue;
+    if (field.type === "checkbox") field.checked = true;
+    else field.value = filters[name];
     if (field.tagName === "SELECT" && field.selectedIndex < 0) field.selectedIndex = 0;
   }
 }
@@ -281,4 +281,7 @@ form.addEventListener("submit", (event) => event.preventDefault());
 get("more").addEventListener("click", () => showMore().firstElementChild.focus());
 themeChanged();
 setFilters(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
-get("sheet").decode().then(update);
+get("sheet").decode().then(() => {
+  update();
+  if (location.hash.includes("=")) get("gallery").scrollIntoView();
+});
