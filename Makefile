@@ -30,6 +30,7 @@ demo: setup ## run the whole pipeline on the small embedded dataset, without GPU
 	$(IDENTITY) dvc exp run --name demo $(DEMO)
 	@echo
 	@python -c "import json; print('test accuracy:', format(json.load(open('metrics/test.json'))['accuracy'], '.1%'))"
+	@printf 'report:        ' && python -m src.report
 	@echo "pictures:      plots/misclassified.png, plots/gradcam/, plots/gradcam_probes.png"
 	@printf 'plots page:    ' && dvc plots show
 

@@ -226,10 +226,11 @@ def test_the_demo_twice_where_git_knows_nobody(tmp_path, tiny):
     for stages in (STAGES, []):
         output = project.run("make", "--old-file=.venv/ready", "demo", "DEMO=-S epochs=1")
         assert project.stages_run(output) == stages
-        accuracy, pictures, page = output.splitlines()[-3:]
+        accuracy, report, pictures, page = output.splitlines()[-4:]
         shown = format(read_json(project, "metrics/test.json")["accuracy"], ".1%")
         assert accuracy == f"test accuracy: {shown}"
         for name in pictures.partition(":")[2].split(", "):
             assert (project.folder / name.strip()).exists()
-        assert Path(page.partition("file://")[2]).is_file()
+        for link in (report, page):
+            assert Path(link.partition("file://")[2]).is_file()
     assert "demo" in project.run("dvc", "exp", "list", "--name-only")
