@@ -268,7 +268,7 @@ def test_without_heatmaps(visit, pair):
     older = dataclasses.replace(pair[0], heatmaps=None, heatmap_layer="", metrics={})
     newer = dataclasses.replace(pair[1], heatmaps=np.zeros_like(pair[1].heatmaps))
     shown = visit(page.render(newer, compare(older, newer)))
-    assert "has none: it was run before" in shown.locator("#gallery").inner_text()
+    assert "has no heatmaps: it was run before" in shown.locator("#gallery").inner_text()
     words = shown.locator(".card").first.locator(".none").all_inner_texts()
     assert words == ["no heatmap", "no positive evidence"]
     alone = visit(page.render(older))

@@ -69,7 +69,7 @@ function classAccuracy() {
     ({ c, class: classes[c], model: titles[model], right: count, images, accuracy: count / images, from: line[0], to: line[1] }))));
   const tooltip = [{ field: "class" }, ...(two ? [{ field: "model", title: "experiment" }] : []),
     { field: "accuracy", format: ".1%" }, { field: "right" }, { field: "images" }];
-  const x = { type: "quantitative", scale: { zero: false, nice: true }, title: null, axis: { format: ".0%", tickCount: 6, labelFlush: false } };
+  const x = { type: "quantitative", scale: { zero: false, nice: false, padding: 12 }, title: null, axis: { format: ".0%", tickCount: 6, labelFlush: false } };
   return {
     width: "container", height: 26 * classes.length, data: { values: rows },
     ...named,
