@@ -15,6 +15,7 @@ PARAMETERS = {
     "fast_deep": 12_721_208,
     "resnet18": 11_173_962,
     "resnet34": 21_282_122,
+    "custom_resnet": 6_573_130,
 }
 
 

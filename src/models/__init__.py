@@ -18,6 +18,7 @@ MODELS = {
     "fast_deep": "fast",
     "resnet18": "resnet",
     "resnet34": "resnet",
+    "custom_resnet": "custom_resnet",
 }
 
 
