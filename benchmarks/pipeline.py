@@ -4,7 +4,7 @@ from statistics import median
 
 from benchmarks.clone import clone
 
-STAGES = ("download", "compute_mean_std", "evaluate", "find_misclassified", "gradcam")
+STAGES = ("download", "compute_mean_std", "find_lr", "evaluate", "find_misclassified", "gradcam")
 
 
 def measure(dataset: str, rounds: int) -> dict[str, float]:

@@ -30,7 +30,7 @@ def main() -> None:
 
     with clone() as project:
         project.change(**with_recipe(params.load(), "fast-94").model_dump() | {"dataset": "cifar10"})
-        for stage in ("download", "compute_mean_std"):
+        for stage in ("download", "compute_mean_std", "find_lr"):
             project.run("python", "-m", f"stages.{stage}")
         rows = []
         for seed in options.seeds:

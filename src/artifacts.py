@@ -19,11 +19,15 @@ SAMPLE = Path("data/sample")
 DATASET = Path("data/dataset")
 STATS = Path("metrics/stats.json")
 
+LR = Path("data/lr.json")
+LR_RANGE = Path("plots/lr_range.csv")
+
 MODEL = Path("data/model.pt")
 MODEL_SUMMARY = Path("data/model_summary.txt")
 ENVIRONMENT = Path("data/environment.json")
 TRAIN_METRICS = Path("metrics/train.json")
 TRAINING_CURVES = Path("plots/training.csv")
+TENSORBOARD = Path("plots/tensorboard")
 TRAIN_SAMPLES = Path("plots/train_samples.png")
 TEST_SAMPLES = Path("plots/test_samples.png")
 

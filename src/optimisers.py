@@ -1,11 +1,10 @@
-"""Optimisers and learning-rate schedules, torch's own."""
+"""Optimisers, torch's own."""
 
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Muon, Optimizer
-from torch.optim.lr_scheduler import ConstantLR, LinearLR, LRScheduler, OneCycleLR
 
 from src import params
 
@@ -80,28 +79,3 @@ def create_optimisers(settings: params.Optimizer, model: nn.Module) -> list[Opti
     )
     others = [weights for weights in trained if weights.dim() != 4]
     return [muon, AdamW(others, lr=settings.adam_lr, betas=ADAM_BETAS, weight_decay=0.0)]
-
-
-def create_schedule(settings: params.Schedule, optimiser: Optimizer, steps: int) -> LRScheduler:
-    """A schedule to be stepped after every batch.
-
-    Args:
-        settings: `constant`; `linear`: down to nothing; or `one_cycle`: a cosine up to the optimiser's rate
-            and a cosine down; Smith & Topin, "Super-Convergence", 2017, with the momentum left alone.
-        optimiser: its rate is the highest one.
-        steps: batches in the whole training.
-    """
-    if settings.name == "constant":
-        return ConstantLR(optimiser, factor=1.0)
-    if settings.name == "linear":
-        return LinearLR(optimiser, start_factor=1.0, end_factor=0.0, total_iters=steps)
-    steps = max(steps, 3)
-    return OneCycleLR(
-        optimiser,
-        max_lr=optimiser.param_groups[0]["lr"],
-        total_steps=steps,
-        pct_start=max(settings.peak, 2 / steps),  # torch divides by zero where one way takes no step
-        div_factor=settings.start_divisor,
-        final_div_factor=settings.end_divisor,
-        cycle_momentum=False,
-    )

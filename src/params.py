@@ -2,7 +2,7 @@
 
 import reprlib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -14,6 +14,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -47,15 +48,18 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Rate = Annotated[Number, Field(gt=0)]
+
+
 class Optimizer(Group):
     """SGD or Muon as torch has them; `adam_lr` matters to `muon` alone."""
 
     name: Literal["sgd", "muon"]
-    lr: Annotated[Number, Field(gt=0)]
+    lr: Annotated[Literal["find"] | Rate, Field(description="should be 'find' or a number above 0")]
     momentum: Share
     weight_decay: Annotated[Number, Field(ge=0)]
     nesterov: Switch
-    adam_lr: Annotated[Number, Field(gt=0)]
+    adam_lr: Rate
 
     @field_validator("nesterov")
     @classmethod
@@ -65,13 +69,32 @@ class Optimizer(Group):
         return value
 
 
-class Schedule(Group):
-    """How the learning rate moves; `peak` and the divisors matter to `one_cycle` alone."""
+class FindLr(Group):
+    """The range test that `optimizer.lr: find` asks for."""
 
-    name: Literal["constant", "linear", "one_cycle"]
-    peak: Annotated[Number, Field(gt=0, lt=1)]
+    lowest: Rate
+    highest: Rate
+    steps: Annotated[Whole, Field(ge=1)]
+
+    @field_validator("highest")
+    @classmethod
+    def _above_lowest(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("lowest", 0):
+            raise ValueError(f"should be above find_lr.lowest ({info.data['lowest']:g})")
+        return value
+
+
+class Schedule(Group):
+    """How the learning rate moves; what matters to which schedule is said in params.yaml."""
+
+    name: Literal["constant", "linear", "cosine", "one_cycle", "plateau"]
+    peak: Annotated[Number, Field(gt=0)]
     start_divisor: Annotated[Number, Field(ge=1)]
     end_divisor: Annotated[Number, Field(ge=1)]
+    annihilation: Switch
+    factor: Annotated[Number, Field(gt=0, lt=1)]
+    patience: Annotated[Whole, Field(ge=0)]
+    threshold: Share
 
 
 class Augment(Group):
@@ -132,12 +155,31 @@ class Params(Group):
     ]
     deterministic: Switch
     label_smoothing: Share
+    tensorboard: Switch
     optimizer: Optimizer
+    find_lr: FindLr
     schedule: Schedule
     augment: Augment
     evaluate: Evaluate
     misclassified: Misclassified
     gradcam: GradCam
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.optimizer.lr == "find" and self.optimizer.name == "muon":
+            raise ValueError(
+                "optimizer.lr: 'find' is for optimizer.name: sgd; muon has two rates, "
+                "which one test cannot tell apart"
+            )
+        peak, epochs, cycle = self.schedule.peak, self.epochs, self.schedule
+        if cycle.name == "one_cycle" and peak >= epochs:
+            raise ValueError(f"schedule.peak: should be less than epochs ({epochs}), not {peak:g}")
+        if cycle.name == "one_cycle" and cycle.annihilation and peak >= epochs / 2:
+            raise ValueError(
+                f"schedule.peak: should be less than half of epochs ({epochs}) with annihilation, "
+                f"which takes what is left after the way up and down, not {peak:g}"
+            )
+        return self
 
 
 class _Loader(yaml.SafeLoader):
@@ -180,6 +222,8 @@ def load(path: Path = artifacts.PARAMS) -> Params:
 
 def _explain(error: ErrorDetails, content: dict[str, Any]) -> str:
     """One line for one of pydantic's errors."""
+    if not error["loc"]:  # of the whole: `_fit_together` names the key itself
+        return error["msg"].removeprefix("Value error, ")
     # Its location goes on, behind group and key, with the branch of a union or the place in a list.
     group, name, prefix, holder = Params, str(error["loc"][0]), "", content
     inner = Params.model_fields[name].annotation if name in Params.model_fields else None

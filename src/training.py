@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
@@ -13,10 +14,11 @@ from src.datasets import Split
 from src.errors import InputError
 from src.hardware import Hardware
 from src.inference import Normalise, predict_logits
-from src.optimisers import create_optimisers, create_schedule
+from src.optimisers import create_optimisers
 from src.params import Params
 from src.progress import TrainingProgress
 from src.resume import StateFile
+from src.schedules import create_schedule
 from src.scoring import accuracy, cross_entropy
 
 
@@ -84,6 +86,7 @@ def train(
     params: Params,
     keep_best: bool,
     state_file: StateFile | None = None,
+    watch: Callable[[Epoch], None] = lambda _: None,
 ) -> list[Epoch]:
     """Train `model` in place.
 
@@ -94,9 +97,11 @@ def train(
         normalise: turns stored images into the model's input.
         hardware: device and precision.
         params: `epochs`, `optimizer`, `schedule` and `label_smoothing` matter here.
-        keep_best: leave the weights of the epoch with the highest validation accuracy (the first of equals)
-            in the model; else the last epoch's.
+        keep_best: whether the curve's images may select anything: then the weights of the epoch with the
+            highest validation accuracy (the first of equals) are left in the model, and `plateau` listens to
+            the validation loss; else the last epoch's weights are, and it listens to the training loss.
         state_file: written after each epoch; what it holds is gone on from, to the same bits.
+        watch: is handed every epoch when it is over, those before a restart at once.
 
     Returns:
         A row an epoch.
@@ -105,8 +110,10 @@ def train(
         InputError: the loss is no longer a number.
     """
     optimisers = create_optimisers(params.optimizer, model)
-    steps = params.epochs * len(batches)
-    schedules = [create_schedule(params.schedule, optimiser, steps) for optimiser in optimisers]
+    schedules = [
+        create_schedule(params.schedule, optimiser, params.epochs, len(batches)) for optimiser in optimisers
+    ]
+    once_an_epoch = params.schedule.name == "plateau"
     curves: list[Epoch] = []
     best_weights = None
     if state := state_file and state_file.load():
@@ -119,6 +126,8 @@ def train(
         best_weights = state["best_weights"]
         curves = [Epoch(**row) for row in state["curves"]]
         print(f"going on after epoch {len(curves)} of {params.epochs}", flush=True)
+        for row in curves:
+            watch(row)
 
     progress = TrainingProgress(params.epochs, len(batches), done=len(curves))
     for epoch in range(len(curves) + 1, params.epochs + 1):
@@ -135,7 +144,8 @@ def train(
             for optimiser, schedule in zip(optimisers, schedules, strict=True):
                 optimiser.step()
                 optimiser.zero_grad()
-                schedule.step()
+                if not once_an_epoch:
+                    schedule.step()
             tally.add(loss, logits, labels, lr)
 
         logits = predict_logits(model, curve.images, normalise, hardware)
@@ -145,6 +155,10 @@ def train(
         val_accuracy = accuracy(logits.argmax(1), curve.labels)
         curves.append(Epoch(epoch, lr, *tally.read(), val_loss, val_accuracy))
         progress.end_epoch(epoch, f"{tally}, validation {val_loss:.4f}, {val_accuracy:.2%}")
+        watch(curves[-1])
+        if once_an_epoch:
+            for schedule in schedules:
+                schedule.step(val_loss if keep_best else curves[-1].train_loss)
         if keep_best and best_epoch(curves) == epoch:
             best_weights = copy.deepcopy(model.state_dict())
         if state_file:

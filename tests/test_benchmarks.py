@@ -36,7 +36,7 @@ def test_time_to_accuracy_trains_tests_and_compares():
     small = {"dataset": "sample", "epochs": 1, "batch_size": 500}
     with clone() as project:
         project.change(**settings.model_dump() | small)
-        for stage in ("download", "compute_mean_std"):
+        for stage in ("download", "compute_mean_std", "find_lr"):
             project.run("python", "-m", f"stages.{stage}")
         row = time_to_accuracy.measure(project, seed=3, textbook_images=128)
         assert "seed: 3" in (project.folder / "params.yaml").read_text()

@@ -10,10 +10,18 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped_params
 from tests.project import Project
 
-STAGES = ["download", "compute_mean_std", "train", "evaluate", "find_misclassified", "gradcam"]
+STAGES = [
+    "download",
+    "compute_mean_std",
+    "find_lr",
+    "train",
+    "evaluate",
+    "find_misclassified",
+    "gradcam",
+]
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +33,17 @@ def traces(tmp_path_factory) -> Path:
 def project(tmp_path_factory, tiny, traces) -> Project:
     """After `dvc repro`; the results of its experiments build on each other from test to test."""
     project = Project(tmp_path_factory.mktemp("project"), tiny)
-    tracing = {"PYTHONPATH": str(ROOT / "tests/tracing"), "TRACE_IMPORTS_TO": str(traces)}
-    assert project.stages_run(project.run("dvc", "repro", **tracing)) == STAGES
+    assert project.stages_run(project.run("dvc", "repro", **tracing(traces))) == STAGES
     return project
+
+
+def tracing(folder: Path) -> dict[str, str]:
+    """The environment in which every stage notes in `folder` what it imports."""
+    return {"PYTHONPATH": str(ROOT / "tests/tracing"), "TRACE_IMPORTS_TO": str(folder)}
+
+
+def imports(folder: Path, stage: str) -> dict[str, list[str]]:
+    return json.loads((folder / f"{stage}.json").read_text())
 
 
 def read_json(project: Project, name: str) -> dict:
@@ -39,7 +55,7 @@ def test_everything_declared_is_there_and_ignored_or_kept_by_git(project):
         assert all(path.exists() for path in paths)
     new = project.run("git", "status", "--porcelain").splitlines()
     small = ["metrics/gradcam.json", "metrics/stats.json", "metrics/test.json", "metrics/train.json"]
-    small += ["plots/class_accuracy.csv", "plots/confusion.csv", "plots/training.csv"]
+    small += ["plots/class_accuracy.csv", "plots/confusion.csv", "plots/lr_range.csv", "plots/training.csv"]
     assert new == [f"?? {name}" for name in ["dvc.lock", *small]]
 
 
@@ -91,13 +107,18 @@ def test_the_model_has_seen_the_data_before_it_was_trained(project):
     assert torch.equal(weights[:12], -weights[12:])
 
 
-def test_declared_dependencies_are_the_real_imports(project, traces):
+def test_declared_dependencies_are_the_real_imports(project, traces, tmp_path):
+    # What a range test takes is imported only where there is one.
+    project.edit({"name: muon": "name: sgd", f"lr: {shipped_params()['optimizer']['lr']}": "lr: find"})
+    project.run("python", "-m", "stages.find_lr", **tracing(tmp_path))
+    project.run("git", "restore", "params.yaml")
+    project.run("python", "-m", "stages.find_lr")
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     docstrings = {"src/__init__.py", "stages/__init__.py"}  # nothing but one in each
     models = {path.relative_to(ROOT).as_posix() for path in (ROOT / "src/models").glob("*.py")}
     for name, stage in stages.items():
         declared = {dep for dep in stage["deps"] if dep.startswith(("src", "stages"))}
-        real = set(json.loads((traces / f"{name}.json").read_text())["modules"]) - docstrings
+        real = set(imports(tmp_path if name == "find_lr" else traces, name)["modules"]) - docstrings
         real = {module for module in real if module.startswith(("src/", "stages/"))}
         if "src/models" in declared:
             # Which file of the folder is used is up to `model`.
@@ -106,9 +127,9 @@ def test_declared_dependencies_are_the_real_imports(project, traces):
         assert declared == real, name
 
 
-@pytest.mark.parametrize("stage", ["download", "compute_mean_std", "find_misclassified"])
+@pytest.mark.parametrize("stage", ["download", "compute_mean_std", "find_lr", "find_misclassified"])
 def test_light_stages_stay_light(project, traces, stage):
-    assert json.loads((traces / f"{stage}.json").read_text())["heavy"] == []
+    assert imports(traces, stage)["heavy"] == []
 
 
 def test_nothing_calls_home(project, traces):
@@ -166,7 +187,21 @@ def test_only_what_is_concerned_runs_again(project):
     assert list(explained["layer2"]["without_positive_evidence"]) == ["actual"]
 
 
+def test_a_found_rate_is_shown_and_trained_with(project):
+    project.run("git", "restore", "params.yaml")
+    sgd = ["-S", "optimizer.name=sgd", "-S", "optimizer.lr=find", "-S", "schedule.name=constant"]
+    project.run("dvc", "exp", "run", "--name", "found", "-S", "epochs=1", *sgd)
+    found = read_json(project, "data/lr.json")["lr"]
+    for name, column in (("training", "lr"), ("lr_range", "chosen")):
+        with (project.folder / f"plots/{name}.csv").open() as file:
+            assert {float(row[column]) for row in csv.DictReader(file)} == {found}
+    # Beside a run without a range test.
+    project.run("dvc", "plots", "diff", "found", "before")
+    assert "Range test and the rate chosen" in (project.folder / "dvc_plots/index.html").read_text()
+
+
 def test_a_small_rate_goes_all_the_way(project):
+    project.run("git", "restore", "params.yaml")
     project.run("dvc", "exp", "run", "-S", "optimizer.lr=1e-5", "-S", "epochs=1")
     assert re.search(r"lr: 1e-05\b", (project.folder / "params.yaml").read_text())
     assert read_json(project, "metrics/train.json")["best_epoch"] == 1
@@ -176,7 +211,7 @@ def test_the_same_bytes_from_every_run_and_any_number_of_workers(project):
     project.run("git", "restore", "params.yaml")
     project.run("dvc", "repro", "--force")
     first = project.sums()
-    assert len(first) == 32
+    assert len(first) == 34
     for workers in (1, 2):
         project.edit({f"workers: {'auto' if workers == 1 else 1}": f"workers: {workers}"})
         assert project.stages_run(project.run("dvc", "repro", "--force")) == STAGES

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 from tests.project import Project
 
 RECIPES = sorted(path for path in (ROOT / "recipes").iterdir() if path.suffix != ".md")
-SHORT = "-S dataset=sample -S epochs=1 -S batch_size=50 -S validation=0.1"
+SHORT = "-S dataset=sample -S epochs=1 -S batch_size=50 -S validation=0.1 -S schedule.peak=0.4"
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ LR = f"lr: {shipped_params()['optimizer']['lr']}"
 def ready(tmp_path_factory, tiny):
     """A project as it is after an untrained model has been evaluated."""
     project = Project(tmp_path_factory.mktemp("ready"), tiny)
-    for stage in ("download", "compute_mean_std"):
+    for stage in ("download", "compute_mean_std", "find_lr"):
         project.run("python", "-m", f"stages.{stage}")
     untrained = Checkpoint(models.create("fast", 10), "fast", "batch", tiny.classes)
     checkpoint.save(untrained, project.folder / "data/model.pt")
@@ -66,7 +66,11 @@ def truncate(name: str):
             params("epochs: 2", "epochs: -2"),
             "epochs: should be greater than or equal to 1",
         ),
-        ("download", params(LR, "lr: fast"), "optimizer.lr: should be a valid number, not 'fast'"),
+        (
+            "download",
+            params(LR, "lr: fast"),
+            "lr: should be 'find' or a number above 0, not 'fast'",
+        ),
         ("download", params("seed: 0", "seed: ["), "params.yaml: not valid YAML"),
         ("download", remove("params.yaml"), "params.yaml: missing; `git restore params.yaml`"),
         ("download", remove("data/sample/test_labels.npy"), "data/sample/test_labels.npy: missing"),
@@ -77,6 +81,8 @@ def truncate(name: str):
             "gradcam.layers: no layer 'layer5'; did you",
         ),
         ("train", truncate("data/dataset/train_images.npy"), "data/dataset/train_images.npy: damaged"),
+        ("train", remove("data/lr.json"), "data/lr.json: missing; `dvc repro` brings it back"),
+        ("train", write("data/lr.json", "{}"), "data/lr.json: damaged (KeyError: 'lr')"),
         ("train", remove("metrics/stats.json"), "metrics/stats.json: missing; `dvc repro` brings it back"),
         ("evaluate", truncate("data/model.pt"), "data/model.pt: damaged, or no model of this pipeline"),
         ("evaluate", remove("data/model.pt"), "data/model.pt: missing; `dvc repro` brings it back"),
@@ -112,7 +118,8 @@ def test_cuda_without_a_gpu(project):
 
 
 @pytest.mark.parametrize(
-    "stage", ["download", "compute_mean_std", "train", "evaluate", "find_misclassified", "gradcam"]
+    "stage",
+    ["download", "compute_mean_std", "find_lr", "train", "evaluate", "find_misclassified", "gradcam"],
 )
 def test_a_full_disk(project, stage):
     # No file may grow beyond nothing: each write fails as on a full disk.
@@ -131,8 +138,18 @@ def test_a_full_disk(project, stage):
     assert not list(project.folder.rglob(".tmp-*"))
 
 
+def test_a_range_without_a_good_rate(project):
+    project.edit({"name: muon": "name: sgd", LR: "lr: find", "lowest: 0.0001": "lowest: 9"})
+    before = (project.folder / "data/lr.json").read_bytes()
+    done = project.attempt("python", "-m", "stages.find_lr")
+    assert done.returncode == 1
+    assert "find_lr: find_lr.lowest, find_lr.highest: between 9 and 10 the loss does not" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (project.folder / "data/lr.json").read_bytes() == before
+
+
 def test_a_loss_that_is_no_number_leaves_the_model_alone(project):
-    project.edit({LR: "lr: 1.0e+9"})
+    (project.folder / "data/lr.json").write_text('{"lr": 1e9}')
     before = (project.folder / "data/model.pt").read_bytes()
     done = project.attempt("python", "-m", "stages.train")
     assert done.returncode == 1

@@ -16,7 +16,12 @@ def test_only_what_shapes_the_weights_shapes_the_name(write_params, tmp_path, mo
 
     first = name()
     assert name() == first
-    for irrelevant in ({"workers": 2}, {"misclassified__count": 3}, {"gradcam__layers": ["layer4"]}):
+    for irrelevant in (
+        {"workers": 2},
+        {"tensorboard": True},
+        {"misclassified__count": 3},
+        {"gradcam__layers": ["layer4"]},
+    ):
         assert name(**irrelevant) == first
     for relevant in ({"seed": 1}, {"model": "resnet34"}, {"optimizer__lr": 0.3}, {"augment__pad": 3}):
         assert name(**relevant) != first

@@ -1,4 +1,5 @@
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def run(
     keep_best: bool = True,
     curve: Split | None = None,
     state_file: StateFile | None = None,
+    watch: Callable[[Epoch], None] = lambda _: None,
     **changes: object,
 ) -> tuple[torch.nn.Module, list[Epoch]]:
     settings = SETTINGS.model_copy(update=changes)
@@ -37,7 +39,9 @@ def run(
     batches = TrainingBatches(augmentation, few.labels, settings.batch_size, seed=0)
     model = used.place(models.create("fast", 10))
     normalise = Normalise([0.5] * 3, [0.25] * 3, used.device)
-    curves = train(model, batches, curve or tiny.test, normalise, used, settings, keep_best, state_file)
+    curves = train(
+        model, batches, curve or tiny.test, normalise, used, settings, keep_best, state_file, watch
+    )
     return model, curves
 
 
@@ -89,12 +93,23 @@ def check_resume(tiny: Dataset, used: Hardware, **changes: object) -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("schedule", ["one_cycle", "constant", "linear"])
+@pytest.mark.parametrize("schedule", ["one_cycle", "constant", "linear", "cosine", "plateau"])
 def test_a_training_stopped_twice_ends_in_the_same_bits(tiny, tmp_path, monkeypatch, capsys, schedule):
     monkeypatch.chdir(tmp_path)
-    changes = {"epochs": 3, "schedule": SETTINGS.schedule.model_copy(update={"name": schedule})}
+    # A plateau without patience or hope of improvement: the rate falls in each epoch but the first.
+    settings = {"name": schedule, "patience": 0, "threshold": 0.9}
+    changes = {"epochs": 3, "schedule": SETTINGS.schedule.model_copy(update=settings)}
     check_resume(tiny, FP32, **changes)
     assert "going on after epoch 1 of 3" in capsys.readouterr().out
+
+
+def test_whoever_watches_is_told_every_epoch_also_after_a_restart(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for after in (1, 2, 3):
+        seen = []
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny, state_file=Interrupted("key", after), watch=seen.append, epochs=3)
+        assert [row.epoch for row in seen] == list(range(1, after + 1))
 
 
 @pytest.mark.gpu
@@ -124,6 +139,27 @@ def test_without_images_held_out_nothing_is_selected(tiny):
     two, _ = run(tiny, keep_best=False, curve=other, **changes)
     for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def plateau_by_hand(losses: list[float]) -> list[float]:
+    """Rates from 0.02 on: a tenth after each loss that is not a hundredth below the best."""
+    rates, best = [0.02], math.inf
+    for loss in losses:
+        improved = loss < 0.99 * best
+        rates.append(rates[-1] if improved else 0.1 * rates[-1])
+        best = loss if improved else best
+    return rates[:-1]
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_plateau_listens_to_images_held_out_or_else_to_the_training(tiny, held_out):
+    plateau = SETTINGS.schedule.model_copy(update={"name": "plateau", "patience": 0, "threshold": 0.01})
+    slow = SETTINGS.optimizer.model_copy(update={"lr": 0.02})
+    _, curves = run(tiny, epochs=5, schedule=plateau, optimizer=slow, keep_best=held_out)
+    validation = plateau_by_hand([row.val_loss for row in curves])
+    training = plateau_by_hand([row.train_loss for row in curves])
+    assert validation != pytest.approx(training)
+    assert [row.lr for row in curves] == pytest.approx(validation if held_out else training)
 
 
 def test_best_epoch_is_the_first_of_equals():

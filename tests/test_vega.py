@@ -38,11 +38,13 @@ def plots(tmp_path) -> Path:
         "training": "epoch,lr,train_loss,train_accuracy,val_loss,val_accuracy\n1,0.1,2,0.5,2,0.4",
         "confusion": "actual,predicted\ncat,cat\ncat,dog\ndog,dog",
         "class_accuracy": "class,accuracy\ncat,0.5\ndog,1",
+        "lr_range": "lr,loss,smoothed,chosen\n0.1,,,0.1",
     }.items():
         (tmp_path / f"plots/{name}.csv").write_text(f"{rows}\n")
     run(tmp_path, "git", "init", "--quiet")
     run(tmp_path, "dvc", "init", "--quiet")
     shutil.copy(ROOT / ".dvc/config", tmp_path / ".dvc/config")
+    shutil.copytree(ROOT / ".dvc/plots", tmp_path / ".dvc/plots")
     run(tmp_path, "git", "add", "--all")
     identity = ("-c", "user.name=tester", "-c", "user.email=tester@example.org")
     run(tmp_path, "git", *identity, "commit", "--quiet", "--message=Start")
@@ -64,6 +66,7 @@ def test_the_charts_of_dvc_plots_need_no_network(plots, command):
         for chart in (
             "Loss",
             "Accuracy",
+            "plots_lr_range_csv",
             "plots_training_csv",
             "plots_confusion_csv",
             "plots_class_accuracy_csv",

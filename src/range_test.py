@@ -1,0 +1,122 @@
+"""The learning-rate range test: one short training at rates from very low to far too high.
+
+Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3, with the rate growing by the
+same factor at each step, as fastai has it.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import chain, count, islice
+
+import numpy as np
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import ExponentialLR
+
+from src.errors import InputError
+from src.hardware import Hardware
+from src.optimisers import create_optimisers
+from src.params import FindLr, Params
+from src.preparation import Preparation
+from src.progress import bar
+
+SHARE = 0.04  # of the training's steps, so that with its start the test stays below a twentieth of the time
+FEWEST = 30  # steps; with fewer there is no curve to read, however short the training
+DIVERGED = 2.0  # times the untrained model's loss: nothing is to be seen behind that
+WINDOW = 0.5  # decades of rates that the loss is averaged over; that of one batch is noisy
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Rates and, by rate, the loss of the batch before the step at that rate; float64 (N,) each.
+
+    `smoothed` is the mean of a loss and of those within half of `WINDOW` on either side.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        decades = np.log10(self.rates)
+        near = np.abs(decades[:, None] - decades) <= WINDOW / 2
+        return near @ self.losses / near.sum(1)
+
+
+def step_count(settings: FindLr, training_steps: int) -> int:
+    """How many steps the test takes: at most `SHARE` of the training's, but at least `FEWEST`."""
+    return max(FEWEST, min(settings.steps, math.floor(SHARE * training_steps)))
+
+
+def range_test(prepared: Preparation, hardware: Hardware, params: Params) -> Curve:
+    """Train with growing rates until the loss has diverged.
+
+    Args:
+        prepared: the model is trained, and spoilt.
+        hardware: device and precision.
+        params: `epochs`, `optimizer`, `find_lr` and `label_smoothing` matter here.
+
+    Returns:
+        Rates from `find_lr.lowest` on, up to `find_lr.highest` or where the loss diverged.
+    """
+    settings = params.find_lr
+    steps = step_count(settings, params.epochs * len(prepared.batches))
+    model = hardware.place(prepared.model).train()
+    first = params.optimizer.model_copy(update={"lr": settings.lowest})
+    [optimiser] = create_optimisers(first, model)
+    schedule = ExponentialLR(optimiser, (settings.highest / settings.lowest) ** (1 / (steps - 1)))
+    rates, losses = [], []
+    # With few images the steps take more than an epoch.
+    batches = chain.from_iterable(prepared.batches.epoch(number) for number in count(1))
+    with bar(total=steps, desc="range test", unit="batch") as shown:
+        for images, labels in islice(batches, steps):
+            images, labels = images.to(hardware.device), labels.to(hardware.device)
+            with hardware.autocast():
+                logits = model(prepared.normalise(images))
+                loss = F.cross_entropy(logits, labels, label_smoothing=params.label_smoothing)
+            if not loss.item() < DIVERGED * (losses[0] if losses else math.inf):  # nan is not less either
+                break
+            rates.append(optimiser.param_groups[0]["lr"])
+            losses.append(loss.item())
+            loss.backward()
+            optimiser.step()
+            optimiser.zero_grad()
+            schedule.step()
+            shown.update()
+    return Curve(np.array(rates), np.array(losses))
+
+
+def choose(curve: Curve, settings: FindLr, schedule: str, classes: int) -> float:
+    """The rate to train with, to three digits.
+
+    Where the smoothed loss is above that of guessing, log(classes), the network has not learnt anything yet:
+    what falls there is the size of its logits. Only what lies below counts; in a test too short to get there,
+    what lies below the untrained network's loss.
+
+    Args:
+        curve: from `range_test`.
+        settings: the range, to be named if it is at fault.
+        schedule: `one_cycle` comes to its highest rate slowly and does not stay: it gets the highest rate of
+            the test before the loss has risen to that line again. The others begin with the rate and have to
+            live with it: they get the one at which the loss falls most steeply, by the logarithm of the rate.
+        classes: how many there are to guess among.
+
+    Raises:
+        InputError: the loss does not fall.
+    """
+    smoothed, line = curve.smoothed, math.log(classes)
+    lowest = int(smoothed.argmin())
+    if smoothed[lowest] >= line:
+        line = curve.losses[0]
+    if len(smoothed) < 2 or smoothed[lowest] >= line:
+        raise InputError(
+            f"find_lr.lowest, find_lr.highest: between {settings.lowest:g} and {settings.highest:g} the loss "
+            f"does not fall below the {line:.2f} of the untrained network; try a range that begins lower"
+        )
+    if schedule == "one_cycle":
+        risen = np.flatnonzero(smoothed[lowest:] >= line)
+        best = lowest + int(risen[0]) - 1 if len(risen) else len(smoothed) - 1
+    else:
+        slopes = np.gradient(smoothed, np.log(curve.rates))
+        slopes[smoothed >= line] = math.inf
+        best = int(slopes[: lowest + 1].argmin())
+    return float(f"{curve.rates[best]:.3g}")

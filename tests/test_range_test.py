@@ -1,0 +1,99 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from src import hardware, params
+from src.errors import InputError
+from src.hardware import Hardware
+from src.preparation import prepare
+from src.range_test import Curve, choose, range_test, step_count
+from tests.conftest import shipped_params
+
+CPU = Hardware(torch.device("cpu"), torch.float32)
+STATS = {"mean": [0.5] * 3, "std": [0.25] * 3}
+SHIPPED = params.Params(**shipped_params())
+SETTINGS = SHIPPED.model_copy(
+    update={
+        "epochs": 2,
+        "batch_size": 50,
+        "label_smoothing": 0.0,
+        "optimizer": SHIPPED.optimizer.model_copy(update={"name": "sgd", "lr": "find"}),
+    }
+)
+RANGE = SHIPPED.find_lr
+
+
+def bowl(rates: np.ndarray, bottom: float) -> Curve:
+    """A loss that falls from 3, most steeply at a tenth of `bottom`, and rises behind it."""
+    decades = np.log10(rates / bottom)
+    falling = 3 - 1.5 / (1 + np.exp(-6 * (decades + 1)))
+    return Curve(rates, falling + np.where(decades > 0, 4 * decades**2, 0))
+
+
+RATES = np.geomspace(1e-4, 10, 101)
+
+
+def test_a_rate_to_begin_with_is_where_the_loss_falls_most_steeply():
+    assert choose(bowl(RATES, 0.1), RANGE, "constant", 10) == pytest.approx(0.01, rel=0.2)
+    assert choose(bowl(RATES, 1.0), RANGE, "plateau", 10) == pytest.approx(0.1, rel=0.2)
+
+
+def test_a_rate_to_come_to_slowly_is_the_last_before_the_loss_is_that_of_guessing():
+    found = choose(bowl(RATES, 0.1), RANGE, "one_cycle", 10)
+    # 1.5 + 4 x² = ln 10 at x = 0.448 decades above the bottom.
+    assert found == pytest.approx(0.1 * 10**0.448, rel=0.15)
+    assert choose(Curve(RATES[:50], bowl(RATES, 0.1).losses[:50]), RANGE, "one_cycle", 10) < 0.1
+
+
+def test_logits_that_shrink_are_not_mistaken_for_learning():
+    curve = bowl(RATES, 0.1)
+    curve.losses[:20] += np.linspace(10, 0, 20)
+    assert choose(curve, RANGE, "linear", 10) == pytest.approx(0.01, rel=0.2)
+
+
+def test_a_loss_that_does_not_fall_is_refused():
+    for losses in (np.linspace(2.3, 9, 30), np.array([2.31]), np.array([2.0])):
+        with pytest.raises(InputError, match=r"find_lr\.highest: between 0\.0001 and 10 the loss"):
+            choose(Curve(np.geomspace(1, 10, len(losses)), losses), RANGE, "constant", 10)
+
+
+def test_smoothing_is_the_mean_of_neighbours():
+    losses = np.zeros(41)
+    losses[20] = 5.0
+    smoothed = Curve(np.geomspace(1e-3, 10, 41), losses).smoothed  # ten a decade, so two on either side
+    assert smoothed[17:24].tolist() == [0.0, *[1.0] * 5, 0.0]
+
+
+@pytest.mark.parametrize(("training", "steps"), [(2352, 94), (100_000, 100), (20, 30), (1000, 40)])
+def test_it_costs_little(training, steps):
+    assert step_count(RANGE, training) == steps
+    assert steps <= 0.05 * training or steps == 30
+
+
+def run(tiny, settings: params.Params = SETTINGS) -> Curve:
+    hardware.set_up(2, True)
+    return range_test(prepare(settings, tiny, STATS, CPU), CPU, settings)
+
+
+def test_rates_grow_by_the_same_factor_until_the_loss_has_diverged(tiny):
+    curve = run(tiny, SETTINGS.model_copy(update={"model": "custom_resnet"}))
+    assert curve.rates[0] == RANGE.lowest
+    assert np.allclose(curve.rates[1:] / curve.rates[:-1], (RANGE.highest / RANGE.lowest) ** (1 / 29))
+    assert (curve.losses < 2 * curve.losses[0]).all()
+    assert len(curve.rates) < 30
+    assert curve.smoothed.min() < curve.losses[0]
+
+
+def test_a_range_is_run_to_its_end_if_the_loss_allows(tiny):
+    curve = run(tiny, SETTINGS.model_copy(update={"find_lr": RANGE.model_copy(update={"highest": 0.01})}))
+    assert len(curve.rates) == 30
+    assert curve.rates[-1] == pytest.approx(0.01)
+
+
+def test_the_same_seed_gives_the_same_rate(tiny):
+    one, two, other = run(tiny), run(tiny), run(tiny, SETTINGS.model_copy(update={"seed": 1}))
+    assert np.array_equal(one.losses, two.losses)
+    assert not np.array_equal(one.losses[:5], other.losses[:5])
+    assert math.isfinite(choose(one, RANGE, "linear", 10))
