@@ -1,0 +1,33 @@
+"""Prints what the published recipes reached beside what was reported: `python -m recipes.results`.
+
+Read from the experiments that are named like the recipes, as `recipes.enqueue` names them.
+"""
+
+from dvc.api import metrics_show, params_show
+from dvc.exceptions import DvcException
+from dvc.scm import SCMError
+from tabulate import tabulate
+
+from recipes import PUBLISHED
+
+COLUMNS = ("recipe", "reported", "reached", "training images", "dataset", "epochs")
+
+
+def row(recipe: str) -> list[str]:
+    """Its line in the table; reported and reached are accuracies on the test images."""
+    reported = "not stated" if PUBLISHED[recipe] is None else f"{PUBLISHED[recipe]:.2%}"
+    try:
+        test, train = (metrics_show(f"metrics/{name}.json", rev=recipe) for name in ("test", "train"))
+        params = params_show(rev=recipe)
+    except (DvcException, SCMError, FileNotFoundError):
+        return [recipe, reported, "not run"]
+    accuracies = [f"{test['accuracy']:.2%}", f"{train['train_accuracy']:.2%}"]
+    return [recipe, reported, *accuracies, params["dataset"], params["epochs"]]
+
+
+def main() -> None:
+    print(tabulate([row(recipe) for recipe in PUBLISHED], COLUMNS, tablefmt="github", disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()
