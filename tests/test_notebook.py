@@ -1,0 +1,52 @@
+"""The notebook is run as Colab would run it, against the sample."""
+
+import ast
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+from nbclient import NotebookClient
+
+from tests.conftest import ROOT
+from tests.project import Project
+
+NOTEBOOK = ROOT / "notebooks/colab.ipynb"
+
+
+@pytest.fixture
+def notebook() -> nbformat.NotebookNode:
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def test_it_defines_nothing_and_is_kept_without_outputs(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        tree = ast.parse(TransformerManager().transform_cell(cell.source))
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+        assert not any(isinstance(node, kinds) for node in ast.walk(tree)), cell.source
+        assert not cell.outputs
+
+
+def test_it_shows_what_a_recipe_makes(notebook, tmp_path, tiny, monkeypatch):
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "colab").mkdir()
+    project = Project(tmp_path / "repository", tiny)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    [settings] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    flags = "-S dataset=sample -S epochs=1 -S batch_size=50 -S misclassified.count=2"
+    values = {"REPOSITORY": project.folder, "RECIPE": "resnet18-mean-fill", "FLAGS": flags}
+    settings.source = "\n".join(f"%env {name}={value}" for name, value in values.items())
+
+    # Stops at the first cell that fails.
+    NotebookClient(notebook, timeout=280, resources={"metadata": {"path": tmp_path / "colab"}}).execute()
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = [data for data in shown if "image/png" in data]
+    assert len(pictures) == 2 + 1 + 2 + 1  # samples, mistakes, a heatmap for each of two, probes
+    assert any("vegaEmbed" in data.get("text/html", "") for data in shown)
+    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "11,173,962" in printed
+    assert "accuracy" in printed
