@@ -45,7 +45,7 @@ test: setup ## run the tests
 	python -m pytest
 
 faults: setup ## kill the pipeline at 60 random moments and compare with an undisturbed run
-	python -m pytest -m faults -s
+	python -m pytest -m faults -n 0 -s
 
 lint: setup ## check style and formatting
 	ruff check .

@@ -1,5 +1,6 @@
 """What several test files need: a small dataset, and a parameter file to change."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from src import artifacts, datasets
 
 ROOT = Path(__file__).parents[1]
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests run at a time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

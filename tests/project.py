@@ -14,8 +14,8 @@ import yaml
 from src import artifacts, datasets
 from tests.conftest import ROOT, shipped_params
 
-# Small enough for a test, and otherwise the shipped configuration.
-SMALL = {"dataset": "sample", "epochs": 2, "batch_size": 50}
+# Small enough for a test, of which two run at a time, and otherwise the shipped configuration.
+SMALL = {"dataset": "sample", "epochs": 2, "batch_size": 50, "threads": 1}
 
 
 class Project:
