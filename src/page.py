@@ -83,12 +83,14 @@ def render(experiment: Experiment, comparison: Comparison | None = None) -> str:
 
 def chance(p_value: float) -> str:
     """A p-value of McNemar's test in words."""
-    tries = "nearly every try" if p_value > 2 / 3 else f"1 of {round(1 / max(p_value, 1e-3)):,} tries"
-    if p_value < 1e-3:
-        return "chance alone would do this in less than 1 of 1,000 tries: hardly chance"
-    if p_value < SURPRISING:
-        return f"chance alone would do this in 1 of {round(1 / p_value):,} tries: unlikely to be chance"
-    return f"chance alone would do this in {tries}: no evidence of a difference"
+    if p_value > 2 / 3:
+        tries = "nearly every try"
+    elif p_value >= 1e-3:
+        tries = f"1 of {round(1 / p_value):,} tries"
+    else:
+        tries = "less than 1 of 1,000 tries"
+    meaning = "unlikely to be chance" if p_value < SURPRISING else "no evidence of a difference"
+    return f"chance alone would do this in {tries}: {meaning}"
 
 
 def _environment() -> jinja2.Environment:

@@ -318,7 +318,7 @@ def test_the_most_confident_are_shown_if_there_are_too_many(visit, pair, monkeyp
         (0.34, "in 1 of 3 tries: no evidence of a difference"),
         (0.05, "in 1 of 20 tries: no evidence of a difference"),
         (0.01, "in 1 of 100 tries: unlikely to be chance"),
-        (1e-9, "in less than 1 of 1,000 tries: hardly chance"),
+        (1e-9, "in less than 1 of 1,000 tries: unlikely to be chance"),
     ],
 )
 def test_a_p_value_in_words(p_value, words):

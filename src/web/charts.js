@@ -122,10 +122,13 @@ function confusions() {
   };
 }
 
+const drawn = {};
+
 async function draw(id, spec) {
-  const { view } = await vegaEmbed(`#${id}`, { ...spec, autosize: { type: "fit-x", contains: "padding" } },
-    { actions: false, renderer: "svg", config: theme(), tooltip: { theme: isDark() ? "dark" : "light" }, ast: false });
-  return view;
+  drawn[id]?.finalize();
+  drawn[id] = await vegaEmbed(`#${id}`, { ...spec, autosize: { type: "fit-x", contains: "padding" } },
+    { actions: false, renderer: "svg", config: theme(), tooltip: { theme: isDark() ? "dark" : "light" } });
+  return drawn[id].view;
 }
 
 async function drawAll() {
