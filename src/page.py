@@ -18,7 +18,6 @@ WEB = Path(__file__).with_name("web")
 PIXELS = 1_200 * 32 * 32  # that the gallery shows at most; the page stays below 3 MB
 SHEET_COLUMNS = 50
 LISTED = 6  # confusions at each end
-SURPRISING = 0.05  # p-values below are evidence of a difference
 WHOLE = 10_000  # probabilities are whole numbers of such parts
 
 # Of each kind of image: a sign, a name and what it means. Told apart by more than their colours.
@@ -63,7 +62,7 @@ def render(experiment: Experiment, comparison: Comparison | None = None) -> str:
     return template.render(
         data=data,
         comparison=comparison,
-        surprising=SURPRISING,
+        surprising=significance.SURPRISING,
         experiments=experiments,
         figures=[_figures(e) for e in experiments],
         classes=classes,
@@ -79,18 +78,6 @@ def render(experiment: Experiment, comparison: Comparison | None = None) -> str:
         sheet=_sheet(experiments[0].images[shown]),
         vega=vega.scripts(),
     )
-
-
-def chance(p_value: float) -> str:
-    """A p-value of McNemar's test in words."""
-    if p_value > 2 / 3:
-        tries = "nearly every try"
-    elif p_value >= 1e-3:
-        tries = f"1 of {round(1 / p_value):,} tries"
-    else:
-        tries = "less than 1 of 1,000 tries"
-    meaning = "unlikely to be chance" if p_value < SURPRISING else "no evidence of a difference"
-    return f"chance alone would do this in {tries}: {meaning}"
 
 
 def _environment() -> jinja2.Environment:
@@ -111,7 +98,7 @@ def _environment() -> jinja2.Environment:
         "points": lambda difference, digits=2: _signed(f"{100 * difference:+.{digits}f}"),
         "count": lambda number: f"{number:,}",
         "change": lambda number, how="+,": _signed(format(number, how)),
-        "chance": chance,
+        "chance": significance.in_words,
     }
     return environment
 

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.stats import binomtest, ttest_rel
 
 LEVEL = 0.95  # of all confidence intervals
+SURPRISING = 0.05  # p-values below are evidence of a difference
 
 
 def accuracy_interval(right: int, count: int) -> tuple[float, float]:
@@ -38,3 +39,15 @@ def mcnemar(fixed: int, broken: int) -> float:
         broken: images that only the first gets right.
     """
     return float(binomtest(broken, fixed + broken).pvalue) if fixed + broken else 1.0
+
+
+def in_words(p_value: float) -> str:
+    """What a p-value of McNemar's test means."""
+    if p_value > 2 / 3:
+        tries = "nearly every try"
+    elif p_value >= 1e-3:
+        tries = f"1 of {round(1 / p_value):,} tries"
+    else:
+        tries = "less than 1 of 1,000 tries"
+    meaning = "unlikely to be chance" if p_value < SURPRISING else "no evidence of a difference"
+    return f"chance alone would do this in {tries}: {meaning}"

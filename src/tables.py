@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from tabulate import tabulate
 
+from src import significance
 from src.comparison import Comparison, Kind
 from src.significance import LEVEL
 
@@ -127,16 +128,12 @@ def as_dict(comparison: Comparison) -> dict:
 
 
 def verdict(comparison: Comparison) -> str:
-    """McNemar's p-value in a sentence."""
+    """McNemar's test in a sentence."""
     p = comparison.p_value
     fixed, broken = comparison.count(Kind.FIXED), comparison.count(Kind.BROKEN)
     if fixed + broken == 0:
         return "Both are right about the same images."
-    chance = f"{p:.0%}" if p >= 0.01 else f"{p:.2g} of all"
-    return (
-        f"McNemar's test: p = {p:.2g}. If neither were better, chance would split {fixed + broken} images as "
-        f"unevenly as {fixed} fixed and {broken} broken in {chance} of such comparisons."
-    )
+    return f"McNemar's test of {fixed} fixed and {broken} broken: p = {p:.2g}; {significance.in_words(p)}."
 
 
 def points(share: float) -> str:

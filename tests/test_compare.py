@@ -85,7 +85,7 @@ def test_the_list_of_experiments_shows_what_differs(project):
 
 def test_what_is_printed(project, printed):
     text, mark = printed("main", "other"), printed("main", "other", "--md")
-    assert "McNemar's test: p = " in text
+    assert "broken: p = " in text
     assert mark.startswith("## main → other\n\n### Accuracy\n\n|")
 
 

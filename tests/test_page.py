@@ -11,6 +11,7 @@ from src.comparison import Kind, compare
 from src.experiments import Experiment
 from src.label_doubts import doubtful_labels
 from src.predictions import Predictions
+from src.significance import in_words
 from tests import browser
 from tests.conftest import ROOT
 
@@ -114,7 +115,7 @@ def test_a_comparison_shows_everything(visit, pair, compared):
     figures = shown.locator("#figures").inner_text()
     for kind in (Kind.FIXED, Kind.BROKEN, Kind.SAME, Kind.DIFFERENT):
         assert shown.locator(f"button.tile.{kind} .big").inner_text() == str(comparison.count(kind))
-    assert page.chance(comparison.p_value)[1:] in figures
+    assert in_words(comparison.p_value)[1:] in figures
     assert "seed\t1\t2" in figures
     assert shown.locator(".chart svg").count() == 4
     assert status(shown) == int((comparison.kinds != Kind.RIGHT).sum())
@@ -309,20 +310,6 @@ def test_the_most_confident_are_shown_if_there_are_too_many(visit, pair, monkeyp
     fixed = comparison.indices(Kind.FIXED)
     best = sorted(fixed, key=lambda index: -confidence[index])[: status(shown)]
     assert set(indices(shown)) == set(best)
-
-
-@pytest.mark.parametrize(
-    ("p_value", "words"),
-    [
-        (1.0, "in nearly every try: no evidence"),
-        (0.34, "in 1 of 3 tries: no evidence of a difference"),
-        (0.05, "in 1 of 20 tries: no evidence of a difference"),
-        (0.01, "in 1 of 100 tries: unlikely to be chance"),
-        (1e-9, "in less than 1 of 1,000 tries: unlikely to be chance"),
-    ],
-)
-def test_a_p_value_in_words(p_value, words):
-    assert words in page.chance(p_value)
 
 
 def test_the_page_of_the_same_experiment_is_the_same(pair):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from src.significance import accuracy_interval, difference_interval, mcnemar
+from src.significance import accuracy_interval, difference_interval, in_words, mcnemar
 
 
 def test_wilsons_interval():
@@ -28,3 +28,17 @@ def test_the_interval_of_a_difference():
     assert difference_interval(right_a, right_b) == pytest.approx((0.02 - half, 0.02 + half), abs=1e-4)
     assert difference_interval(right_b, right_a) == pytest.approx((-0.02 - half, -0.02 + half), abs=1e-4)
     assert difference_interval(right_a, right_a) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "words"),
+    [
+        (1.0, "in nearly every try: no evidence"),
+        (0.34, "in 1 of 3 tries: no evidence of a difference"),
+        (0.05, "in 1 of 20 tries: no evidence of a difference"),
+        (0.01, "in 1 of 100 tries: unlikely to be chance"),
+        (1e-9, "in less than 1 of 1,000 tries: unlikely to be chance"),
+    ],
+)
+def test_a_p_value_in_words(p_value, words):
+    assert words in in_words(p_value)
