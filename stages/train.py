@@ -64,7 +64,8 @@ def with_found_lr(settings: params.Params) -> params.Params:
 
 def fingerprint_of_training(settings: params.Params, environment: dict) -> str:
     """Of all that shapes the weights; what only later stages read, and the number of workers, does not."""
-    shaping = settings.model_dump(exclude={"workers", "tensorboard", "evaluate", "misclassified", "gradcam"})
+    irrelevant = {"workers", "tensorboard", "find_lr", "evaluate", "misclassified", "gradcam"}
+    shaping = settings.model_dump(exclude=irrelevant)  # with the rate that was found, if one was
     # The code that this stage has imported: the same files that DVC compares.
     modules = [Path(module.__file__) for name, module in sys.modules.items() if name.startswith("src.")]
     code = [Path(__file__), *modules]

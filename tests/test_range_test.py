@@ -78,7 +78,7 @@ def run(tiny, settings: params.Params = SETTINGS) -> Curve:
 
 
 def test_rates_grow_by_the_same_factor_until_the_loss_has_diverged(tiny):
-    curve = run(tiny, SETTINGS.model_copy(update={"model": "custom_resnet"}))
+    curve = run(tiny, SETTINGS.model_copy(update={"model": "custom_resnet", "batch_size": 20}))
     assert curve.rates[0] == RANGE.lowest
     assert np.allclose(curve.rates[1:] / curve.rates[:-1], (RANGE.highest / RANGE.lowest) ** (1 / 29))
     assert (curve.losses < 2 * curve.losses[0]).all()

@@ -19,6 +19,7 @@ def test_only_what_shapes_the_weights_shapes_the_name(write_params, tmp_path, mo
     for irrelevant in (
         {"workers": 2},
         {"tensorboard": True},
+        {"find_lr__steps": 50},
         {"misclassified__count": 3},
         {"gradcam__layers": ["layer4"]},
     ):
