@@ -104,14 +104,14 @@ def choose(curve: Curve, settings: FindLr, schedule: str, classes: int) -> float
         InputError: the loss does not fall.
     """
     smoothed, line = curve.smoothed, math.log(classes)
-    lowest = int(smoothed.argmin())
-    if smoothed[lowest] >= line:
-        line = curve.losses[0]
-    if len(smoothed) < 2 or smoothed[lowest] >= line:
+    if smoothed.min(initial=math.inf) >= line:
+        line = curve.losses[:1].max(initial=0.0)
+    if len(smoothed) < 2 or smoothed.min() >= line:
         raise InputError(
             f"find_lr.lowest, find_lr.highest: between {settings.lowest:g} and {settings.highest:g} the loss "
             f"does not fall below the {line:.2f} of the untrained network; try a range that begins lower"
         )
+    lowest = int(smoothed.argmin())
     if schedule == "one_cycle":
         risen = np.flatnonzero(smoothed[lowest:] >= line)
         best = lowest + int(risen[0]) - 1 if len(risen) else len(smoothed) - 1

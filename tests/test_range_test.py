@@ -54,7 +54,7 @@ def test_logits_that_shrink_are_not_mistaken_for_learning():
 
 
 def test_a_loss_that_does_not_fall_is_refused():
-    for losses in (np.linspace(2.3, 9, 30), np.array([2.31]), np.array([2.0])):
+    for losses in (np.linspace(2.3, 9, 30), np.array([2.31]), np.array([2.0]), np.array([])):
         with pytest.raises(InputError, match=r"find_lr\.highest: between 0\.0001 and 10 the loss"):
             choose(Curve(np.geomspace(1, 10, len(losses)), losses), RANGE, "constant", 10)
 
