@@ -92,8 +92,8 @@ def test_a_range_is_run_to_its_end_if_the_loss_allows(tiny):
     assert curve.rates[-1] == pytest.approx(0.01)
 
 
-def test_the_same_seed_gives_the_same_rate(tiny):
-    one, two, other = run(tiny), run(tiny), run(tiny, SETTINGS.model_copy(update={"seed": 1}))
+def test_the_same_seed_gives_the_same_rate_with_any_number_of_workers(tiny):
+    one, two, other = (run(tiny, SETTINGS.model_copy(update=c)) for c in ({}, {"workers": 2}, {"seed": 1}))
     assert np.array_equal(one.losses, two.losses)
     assert not np.array_equal(one.losses[:5], other.losses[:5])
     assert math.isfinite(choose(one, RANGE, "linear", 10))
