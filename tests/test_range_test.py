@@ -17,7 +17,7 @@ SHIPPED = params.Params(**shipped_params())
 SETTINGS = SHIPPED.model_copy(
     update={
         "epochs": 2,
-        "batch_size": 50,
+        "batch_size": 20,
         "label_smoothing": 0.0,
         "optimizer": SHIPPED.optimizer.model_copy(update={"name": "sgd", "lr": "find"}),
     }
@@ -78,7 +78,7 @@ def run(tiny, settings: params.Params = SETTINGS) -> Curve:
 
 
 def test_rates_grow_by_the_same_factor_until_the_loss_has_diverged(tiny):
-    curve = run(tiny, SETTINGS.model_copy(update={"model": "custom_resnet", "batch_size": 20}))
+    curve = run(tiny, SETTINGS.model_copy(update={"model": "custom_resnet"}))
     assert curve.rates[0] == RANGE.lowest
     assert np.allclose(curve.rates[1:] / curve.rates[:-1], (RANGE.highest / RANGE.lowest) ** (1 / 29))
     assert (curve.losses < 2 * curve.losses[0]).all()
