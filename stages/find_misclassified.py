@@ -41,7 +41,7 @@ def main() -> None:
     if rows:
         heading += f"; {choice.format(len(rows))}"
     if any(doubted[chosen]):
-        heading += "\n?: a mistake so confident that the label itself is in doubt"
+        heading += "\n?: going by this model, the label itself may be wrong"
     titles = [
         f"is {row['actual']}{'?' * (row['label_doubted'] == 'true')}\n"
         f"taken for {row['predicted']}\n{float(row['confidence']):.1%} sure"
