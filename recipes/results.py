@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from recipes import PUBLISHED
 
-COLUMNS = ("recipe", "reported", "reached", "training images", "dataset", "epochs")
+COLUMNS = ("recipe", "reported", "reached", "training accuracy", "dataset", "epochs")
 
 
 def row(recipe: str) -> list[str]:
