@@ -51,7 +51,8 @@ def write(name: str, text: str):
 def truncate(name: str):
     def damage(project: Project) -> None:
         path = project.folder / name
-        path.write_bytes(path.read_bytes()[:300])
+        # In the middle of a row, of a table: one that ends with a row would be a table too.
+        path.write_bytes(path.read_bytes()[:300].rpartition(b",")[0])
 
     return damage
 
