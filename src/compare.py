@@ -1,7 +1,9 @@
 """Compares two experiments image by image: `python -m src.compare REV_A [REV_B]`."""
 
 import argparse
+import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,26 +11,36 @@ from src import artifacts, comparison, experiments, tables
 from src.comparison import Comparison, Kind
 from src.errors import InputError, run_stage
 
-PAGE = "comparison.html"
+PAGE = Path("comparison.html")
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     found = comparison.compare(experiments.read(options.a), experiments.read(options.b))
-    if options.json:
-        print(json.dumps(tables.as_dict(found), indent=2))
-    elif options.md:
-        print(tables.markdown(found))
-    else:
-        print(tables.terminal(found))
     if options.html:
         from src import page  # not needed for a table
 
-        artifacts.write_text(Path(options.html), page.render(found.b, found))
+        artifacts.write_text(options.output, page.render(found))
         # Not among what --json and --md print for others to read.
-        print(f"page: {Path(options.html).resolve().as_uri()}", file=sys.stderr)
+        print(f"page: {options.output.resolve().as_uri()}", file=sys.stderr)
+    if options.json:
+        text = json.dumps(tables.as_dict(found), indent=2)
+    else:
+        text = tables.markdown(found) if options.md else tables.terminal(found)
+    show(text)
     if options.fail_if_broken_above is not None:
         check(found, options.fail_if_broken_above)
+
+
+def show(text: str) -> None:
+    """Print as UTF-8, whatever Windows thinks of arrows; it is no failure that `head` stops reading."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would complain once more when it flushes on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def check(found: Comparison, limit: str) -> None:
@@ -70,12 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print JSON, with the position of every image concerned"
     )
     form.add_argument("--md", action="store_true", help="print Markdown, for a pull request")
+    parser.add_argument("--html", action="store_true", help="also write a page with the pictures")
     parser.add_argument(
-        "--html",
-        metavar="FILE",
-        nargs="?",
-        const=PAGE,
-        help=f"also write a page with the pictures (to {PAGE} if FILE is left out)",
+        "-o", "--output", type=Path, default=PAGE, metavar="FILE", help=f"the page; default: {PAGE}"
     )
     parser.add_argument(
         "--fail-if-broken-above",

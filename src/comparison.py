@@ -121,7 +121,7 @@ def compare(a: Experiment, b: Experiment) -> Comparison:
         b,
         kinds,
         (float(right_a.mean()), float(right_b.mean())),
-        significance.difference_interval(right_a, right_b),
+        significance.difference_interval(int(fixed.sum()), int(broken.sum()), len(kinds)),
         significance.mcnemar(int(fixed.sum()), int(broken.sum())),
         float((one.predicted != other.predicted).mean()),
         classes,

@@ -1,5 +1,6 @@
 """What an experiment left behind, in the workspace or in any revision, without checking it out."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,8 +21,10 @@ from src.predictions import Predictions
 WORKSPACE = "workspace"
 META = artifacts.DATASET / "meta.json"
 TEST_IMAGES = artifacts.DATASET / "test_images.npy"
+LOCK = Path("dvc.lock")
 NEEDED = (
     artifacts.PARAMS,
+    LOCK,
     META,
     TEST_IMAGES,
     artifacts.PREDICTIONS,
@@ -66,16 +69,33 @@ def read(revision: str = WORKSPACE) -> Experiment:
         revision: a branch, tag, commit or name of a DVC experiment; or `workspace`, the files as they are.
 
     Raises:
-        InputError: there is no such revision, or it has no results, or DVC's cache has lost them.
+        InputError: there is no such revision; it has no results, or they are damaged, or not all of one run;
+            or DVC's cache has lost them.
     """
+    if not revision:
+        raise InputError("an empty name is no revision")
     with _folder(revision) as folder:
         try:
             return _read(revision, folder)
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", f"{revision}: ")) from error
+        except (ValueError, TypeError, KeyError, AttributeError, EOFError, yaml.YAMLError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{revision}: its files are damaged ({reason}); {artifacts.REMEDY}") from error
 
 
 def _read(name: str, folder: Path) -> Experiment:
+    params, lock = (
+        yaml.safe_load((folder / path).read_text(encoding="utf-8")) for path in (artifacts.PARAMS, LOCK)
+    )
+    stages = lock["stages"]
+    made = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    if stage := _out_of_date(params, stages, made):
+        raise InputError(f"{name}: the results are not those of its params.yaml ({stage}); `dvc repro` first")
+    for path in (*NEEDED, *OPTIONAL):
+        md5 = made.get(path.as_posix())
+        if md5 and (folder / path).exists() and md5 != _md5(folder / path):
+            raise InputError(f"{folder / path}: not what dvc.lock says; `dvc checkout` or `dvc repro` first")
     meta = artifacts.read_json(folder / META, "classes", "sha256")
     # Copied: the folder may be gone before the images are looked at.
     images = np.load(folder / TEST_IMAGES, allow_pickle=False)
@@ -85,7 +105,7 @@ def _read(name: str, folder: Path) -> Experiment:
     layer = next(reversed(layers), "")
     return Experiment(
         name,
-        dict(_flatten(yaml.safe_load((folder / artifacts.PARAMS).read_text(encoding="utf-8")))),
+        dict(_flatten(params)),
         (meta["sha256"]["test_images"], meta["sha256"]["test_labels"]),
         images,
         predictions.read(meta["classes"], len(images), folder / artifacts.PREDICTIONS),
@@ -97,12 +117,35 @@ def _read(name: str, folder: Path) -> Experiment:
     )
 
 
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def _out_of_date(params: dict, stages: dict, made: dict[str, str]) -> str:
+    """The first stage, going by dvc.lock, that ran with other parameters or with what another made before."""
+    now = dict(_flatten(params))
+    for name, stage in stages.items():
+        then = dict(_flatten(stage.get("params", {}).get(artifacts.PARAMS.name, {})))
+        changed = any(now.get(key) != value for key, value in then.items())
+        if changed or any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in stage["deps"]):
+            return name
+    return ""
+
+
 def _flatten(params: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, value in params.items():
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{key}", _number(value)
+
+
+def _number(value: object) -> object:
+    """The number that PyYAML takes for a string: DVC writes 0.00001 as 1e-05."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 @contextmanager
@@ -131,11 +174,15 @@ def _copy(revision: str, folder: Path) -> None:
             f"{revision}: has no dvc.lock, so no results; was the pipeline run there?"
         ) from error
     except RevError as error:
+        if "ambiguous" in str(error):
+            raise InputError(
+                f"{revision}: several have this name; `dvc exp list --all-commits` tells them apart"
+            ) from error
         raise InputError(
             f"{revision}: neither a branch, a tag, a commit nor an experiment; "
             "`git branch` and `dvc exp list --name-only` know them"
         ) from error
-    except (DvcException, SCMError) as error:
+    except (DvcException, SCMError, AttributeError) as error:  # AttributeError: it names no commit
         raise InputError(f"{revision}: cannot be read: {error}") from error
     for path in known:
         target = folder / path

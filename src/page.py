@@ -31,19 +31,15 @@ KINDS = {
 }
 
 
-def render(experiment: Experiment, comparison: Comparison | None = None) -> str:
-    """The page as HTML: about one experiment, or about two if they are compared.
-
-    Args:
-        experiment: the one.
-        comparison: if given, the page is about both experiments in it.
-    """
-    experiments = [comparison.a, comparison.b] if comparison else [experiment]
+def render(subject: Experiment | Comparison) -> str:
+    """The page as HTML, about an experiment or a comparison of two."""
+    comparison = subject if isinstance(subject, Comparison) else None
+    experiments = [comparison.a, comparison.b] if comparison else [subject]
     actual = experiments[0].predictions.actual
     if comparison:
         kinds = comparison.kinds
     else:
-        kinds = np.where(experiment.predictions.predicted == actual, Kind.RIGHT, MISTAKE)
+        kinds = np.where(subject.predictions.predicted == actual, Kind.RIGHT, MISTAKE)
     doubts = np.stack([doubtful_labels(e.predictions.probabilities, actual) for e in experiments])
     shown = _choose(experiments, kinds)
     matrices = [confusion_matrix(e.predictions) for e in experiments]
@@ -62,7 +58,6 @@ def render(experiment: Experiment, comparison: Comparison | None = None) -> str:
     return template.render(
         data=data,
         comparison=comparison,
-        surprising=significance.SURPRISING,
         experiments=experiments,
         figures=[_figures(e) for e in experiments],
         classes=classes,
@@ -99,6 +94,7 @@ def _environment() -> jinja2.Environment:
         "count": lambda number: f"{number:,}",
         "change": lambda number, how="+,": _signed(format(number, how)),
         "chance": significance.in_words,
+        "verdict": significance.verdict,
     }
     return environment
 

@@ -114,7 +114,8 @@ def choose(curve: Curve, settings: FindLr, schedule: str, classes: int) -> float
     lowest = int(smoothed.argmin())
     if schedule == "one_cycle":
         risen = np.flatnonzero(smoothed[lowest:] >= line)
-        best = lowest + int(risen[0]) - 1 if len(risen) else len(smoothed) - 1
+        # A leap within the last steps has no losses behind it that would lift the mean.
+        best = lowest + int(risen[0]) - 1 if len(risen) else int(np.flatnonzero(curve.losses < line)[-1])
     else:
         slopes = np.gradient(smoothed, np.log(curve.rates))
         slopes[smoothed >= line] = math.inf

@@ -93,6 +93,8 @@ def test_what_is_printed(project, printed):
     ("revisions", "line"),
     [
         (["mian"], "mian: neither a branch, a tag, a commit nor an experiment"),
+        ([""], "an empty name is no revision"),
+        (["main:src"], "main:src: cannot be read"),
         (["main", "nothing"], "nothing: has no dvc.lock, so no results; was the pipeline run there?"),
         (["main", "other", "--fail-if-broken-above", "many"], "--fail-if-broken-above: should be a number"),
         (["main", "other", "--fail-if-broken-above", "101"], "--fail-if-broken-above: should be a number"),
@@ -111,6 +113,57 @@ def test_one_line_for_what_cannot_be_done(project, revisions, line):
 def test_a_limit_that_is_kept(printed):
     assert "Accuracy" in printed("main", "other", "--fail-if-broken-above", "100%")
     assert "Accuracy" in printed("main", "main", "--fail-if-broken-above", "0")
+
+
+def test_a_workspace_that_is_not_of_one_run(project, printed):
+    project.edit({"seed: 0": "seed: 7"})
+    with pytest.raises(
+        InputError, match=r"workspace: the results are not those of its params.yaml \(train\)"
+    ):
+        printed("main")
+    project.run("git", "restore", ".")
+    path = project.folder / "data/predictions.csv"
+    before = path.read_bytes()
+    path.unlink()
+    path.write_bytes(before + b"\n")
+    with pytest.raises(InputError, match=r"data/predictions.csv: not what dvc.lock says; `dvc checkout`"):
+        printed("main")
+    path.write_bytes(before)
+    curves = project.folder / "metrics/test.json"
+    curves.write_text(curves.read_text() + "\n")
+    with pytest.raises(InputError, match=r"metrics/test.json: not what dvc.lock says"):
+        printed("main")
+    project.run("git", "restore", ".")
+    lock = project.folder / "dvc.lock"
+    [model] = {
+        out["md5"]
+        for out in yaml.safe_load(lock.read_text())["stages"]["train"]["outs"]
+        if out["path"] == "data/model.pt"
+    }
+    lock.write_text(
+        lock.read_text().replace(model, "0" * 32, 1)
+    )  # as if train had run again, and evaluate not
+    with pytest.raises(InputError, match=r"not those of its params.yaml \(evaluate|gradcam\)"):
+        printed("main")
+    project.run("git", "restore", ".")
+
+
+def test_damaged_files_are_told_in_a_line(project, printed):
+    path = project.folder / "params.yaml"
+    path.write_text("seed: [")
+    with pytest.raises(InputError, match="workspace: its files are damaged"):
+        printed("main")
+    project.run("git", "restore", ".")
+
+
+def test_a_reader_that_goes_away_is_no_failure(project):
+    done = project.attempt(
+        "bash", "-c", "set -o pipefail; python -m src.compare main other --html -o x.html | head -1"
+    )
+    assert (done.returncode, done.stdout) == (0, "Accuracy\n")
+    assert "Error" not in done.stderr
+    assert (project.folder / "x.html").stat().st_size > 500_000
+    (project.folder / "x.html").unlink()
 
 
 def test_another_dataset(project, printed):

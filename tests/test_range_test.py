@@ -47,6 +47,11 @@ def test_a_rate_to_come_to_slowly_is_the_last_before_the_loss_is_that_of_guessin
     assert choose(Curve(RATES[:50], bowl(RATES, 0.1).losses[:50]), RANGE, "one_cycle", 10) < 0.1
 
 
+def test_a_leap_at_the_very_end_is_no_rate_to_train_with():
+    losses = np.concatenate([np.linspace(3, 1.6, 49), [4.5]])
+    assert choose(Curve(RATES[:50], losses), RANGE, "one_cycle", 10) == pytest.approx(RATES[48], rel=0.01)
+
+
 def test_logits_that_shrink_are_not_mistaken_for_learning():
     curve = bowl(RATES, 0.1)
     curve.losses[:20] += np.linspace(10, 0, 20)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from recipes import PUBLISHED
+from src import params
 from tests.conftest import ROOT
 from tests.project import Project
 
@@ -30,14 +31,14 @@ def test_it_runs_through_the_pipeline(project, recipe):
     project.run("bash", "-c", f"dvc exp run --name {recipe.name} $(cat recipes/{recipe.name}) {SHORT}")
     for picture in ("train_samples", "test_samples", "misclassified", "gradcam_probes", "gradcam/10"):
         assert (project.folder / f"plots/{picture}.png").exists()
-    params = yaml.safe_load((project.folder / "params.yaml").read_text())
+    settings = yaml.safe_load((project.folder / "params.yaml").read_text())
     explained = json.loads((project.folder / "metrics/gradcam.json").read_text())
-    if params["gradcam"]["layers"] != "auto":
-        assert list(explained) == params["gradcam"]["layers"]
+    if settings["gradcam"]["layers"] != "auto":
+        assert list(explained) == settings["gradcam"]["layers"]
     for layer in explained.values():
-        assert list(layer["without_positive_evidence"]) == MAPS[params["gradcam"]["classes"]]
+        assert list(layer["without_positive_evidence"]) == MAPS[settings["gradcam"]["classes"]]
     events = list((project.folder / "plots/tensorboard" / recipe.name).glob("events*"))
-    assert len(events) == params["tensorboard"]
+    assert len(events) == settings["tensorboard"]
 
 
 def test_what_they_reached_is_printed_beside_what_was_reported(project):
@@ -62,7 +63,16 @@ def test_all_can_be_queued_with_changes(tmp_path, tiny):
     unknown = project.attempt("python", "-m", "recipes.enqueue", "-S", "schedule.peek=5")
     assert unknown.returncode == 1
     assert "Key 'peek' is not in struct" in unknown.stderr
-    assert "enqueue: resnet18-rotate: not queued" in unknown.stderr
+    assert f"enqueue: {', '.join(PUBLISHED)}: not queued" in unknown.stderr
+
+
+@pytest.mark.parametrize("recipe", PUBLISHED)
+def test_the_flags_that_the_readme_puts_behind_them_fit(write_params, recipe):
+    readme = (ROOT / "recipes/README.md").read_text()
+    [behind] = re.findall(r"recipes.enqueue .* e\.g\. (-S .*)", readme)
+    changes = dict(re.findall(r"-S ([\w.]+)=(\S+)", f"{(ROOT / 'recipes' / recipe).read_text()} {behind}"))
+    read = {key.replace(".", "__"): yaml.safe_load(value) for key, value in changes.items()}
+    assert params.load(write_params(**read)).dataset == "sample"
 
 
 def test_the_published_ones_are_there():
