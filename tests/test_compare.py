@@ -118,7 +118,7 @@ def test_a_limit_that_is_kept(printed):
 def test_a_workspace_that_is_not_of_one_run(project, printed):
     project.edit({"seed: 0": "seed: 7"})
     with pytest.raises(
-        InputError, match=r"workspace: the results are not those of its params.yaml \(train\)"
+        InputError, match=r"workspace: the results are not those of its params.yaml \(find_lr\)"
     ):
         printed("main")
     project.run("git", "restore", ".")
