@@ -25,9 +25,10 @@ def measure(dataset: str, rounds: int) -> dict[str, float]:
         project.run("git", "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qam", "One")
         project.change(evaluate={"tta": "none"})
         project.run("python", "-m", "stages.evaluate")
+        project.run("dvc", "commit", "--force")
         commands = {
             "compare_s": ("src.compare", "HEAD"),
-            "compare_with_page_s": ("src.compare", "HEAD", "--html", "page.html"),
+            "compare_with_page_s": ("src.compare", "HEAD", "-o", "page.html"),
             "report_s": ("src.report", "-o", "report.html"),
         }
         seconds = {

@@ -17,12 +17,13 @@ PAGE = Path("comparison.html")
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     found = comparison.compare(experiments.read(options.a), experiments.read(options.b))
-    if options.html:
+    if options.html or options.output:
         from src import page  # not needed for a table
 
-        artifacts.write_text(options.output, page.render(found))
+        target = options.output or PAGE
+        artifacts.write_text(target, page.render(found))
         # Not among what --json and --md print for others to read.
-        print(f"page: {options.output.resolve().as_uri()}", file=sys.stderr)
+        print(f"page: {target.resolve().as_uri()}", file=sys.stderr)
     if options.json:
         text = json.dumps(tables.as_dict(found), indent=2)
     else:
@@ -82,10 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print JSON, with the position of every image concerned"
     )
     form.add_argument("--md", action="store_true", help="print Markdown, for a pull request")
-    parser.add_argument("--html", action="store_true", help="also write a page with the pictures")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=PAGE, metavar="FILE", help=f"the page; default: {PAGE}"
-    )
+    parser.add_argument("--html", action="store_true", help=f"also write a page with the pictures, to {PAGE}")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the page to FILE")
     parser.add_argument(
         "--fail-if-broken-above",
         metavar="X",

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from benchmarks import augmentation, operations, time_to_accuracy, training_step
+from benchmarks import augmentation, compare, operations, time_to_accuracy, training_step
 from benchmarks.clone import clone
 from benchmarks.recipes import with_recipe
 from src import params
@@ -13,6 +13,11 @@ def test_they_run():
     assert all(rate > 0 for rate in figures.values())
     settings = params.Params(**shipped_params()).model_copy(update={"batch_size": 4})
     figures = training_step.measure(settings, images=4, rounds=1)
+    assert all(figure > 0 for figure in figures.values())
+
+
+def test_comparing_is_measured():
+    figures = compare.measure("sample", rounds=1)
     assert all(figure > 0 for figure in figures.values())
 
 

@@ -148,6 +148,13 @@ def test_a_workspace_that_is_not_of_one_run(project, printed):
     project.run("git", "restore", ".")
 
 
+def test_the_page_goes_where_it_is_asked_to(project, printed):
+    for arguments, name in ((["--html"], "comparison.html"), (["--md", "-o", "here.html"], "here.html")):
+        assert "Accuracy" in printed("main", "other", *arguments)
+        assert "<title>main → other" in (project.folder / name).read_text()
+        (project.folder / name).unlink()
+
+
 def test_damaged_files_are_told_in_a_line(project, printed):
     path = project.folder / "params.yaml"
     path.write_text("seed: [")
@@ -158,7 +165,7 @@ def test_damaged_files_are_told_in_a_line(project, printed):
 
 def test_a_reader_that_goes_away_is_no_failure(project):
     done = project.attempt(
-        "bash", "-c", "set -o pipefail; python -m src.compare main other --html -o x.html | head -1"
+        "bash", "-c", "set -o pipefail; python -m src.compare main other -o x.html | head -1"
     )
     assert (done.returncode, done.stdout) == (0, "Accuracy\n")
     assert "Error" not in done.stderr
