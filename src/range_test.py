@@ -95,9 +95,9 @@ def choose(curve: Curve, settings: FindLr, schedule: str, classes: int) -> float
     Args:
         curve: from `range_test`.
         settings: the range, to be named if it is at fault.
-        schedule: `one_cycle` comes to its highest rate slowly and does not stay: it gets the highest rate of
-            the test before the loss has risen to that line again. The others begin with the rate and have to
-            live with it: they get the one at which the loss falls most steeply, by the logarithm of the rate.
+        schedule: `one_cycle` comes to its highest rate slowly and does not stay: it gets the one from which
+            on the smoothed loss no longer falls, Smith's upper bound. The others begin with the rate and have
+            to live with it: they get the one where the loss falls most steeply, by the logarithm of the rate.
         classes: how many there are to guess among.
 
     Raises:
@@ -111,13 +111,9 @@ def choose(curve: Curve, settings: FindLr, schedule: str, classes: int) -> float
             f"find_lr.lowest, find_lr.highest: between {settings.lowest:g} and {settings.highest:g} the loss "
             f"does not fall below the {line:.2f} of the untrained network; try a range that begins lower"
         )
-    lowest = int(smoothed.argmin())
-    if schedule == "one_cycle":
-        risen = np.flatnonzero(smoothed[lowest:] >= line)
-        # A leap within the last steps has no losses behind it that would lift the mean.
-        best = lowest + int(risen[0]) - 1 if len(risen) else int(np.flatnonzero(curve.losses < line)[-1])
-    else:
+    best = int(smoothed.argmin())
+    if schedule != "one_cycle":
         slopes = np.gradient(smoothed, np.log(curve.rates))
         slopes[smoothed >= line] = math.inf
-        best = int(slopes[: lowest + 1].argmin())
+        best = int(slopes[: best + 1].argmin())
     return float(f"{curve.rates[best]:.3g}")

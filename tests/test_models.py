@@ -1,5 +1,7 @@
 """Every model is tested by being in the registry."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -35,6 +37,12 @@ def test_logits_and_gradients(model):
             continue
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+def test_untrained_it_is_not_sure_of_its_guesses(model):
+    """Else the first steps only make the logits smaller, and a range test has nothing to read."""
+    images, labels = torch.randn(50, 3, 32, 32), torch.arange(50) % 10
+    assert F.cross_entropy(model(images), labels) < 1.5 * math.log(10)
 
 
 def test_an_image_is_judged_by_itself(model):

@@ -40,16 +40,15 @@ def test_a_rate_to_begin_with_is_where_the_loss_falls_most_steeply():
     assert choose(bowl(RATES, 1.0), RANGE, "plateau", 10) == pytest.approx(0.1, rel=0.2)
 
 
-def test_a_rate_to_come_to_slowly_is_the_last_before_the_loss_is_that_of_guessing():
-    found = choose(bowl(RATES, 0.1), RANGE, "one_cycle", 10)
-    # 1.5 + 4 x² = ln 10 at x = 0.448 decades above the bottom.
-    assert found == pytest.approx(0.1 * 10**0.448, rel=0.15)
-    assert choose(Curve(RATES[:50], bowl(RATES, 0.1).losses[:50]), RANGE, "one_cycle", 10) < 0.1
+def test_a_rate_to_come_to_slowly_is_where_the_loss_no_longer_falls():
+    # The window of half a decade sees the rise a quarter of a decade before it.
+    assert 0.06 < choose(bowl(RATES, 0.1), RANGE, "one_cycle", 10) <= 0.1
+    assert 0.6 < choose(bowl(RATES, 1.0), RANGE, "one_cycle", 10) <= 1.0
 
 
 def test_a_leap_at_the_very_end_is_no_rate_to_train_with():
     losses = np.concatenate([np.linspace(3, 1.6, 49), [4.5]])
-    assert choose(Curve(RATES[:50], losses), RANGE, "one_cycle", 10) == pytest.approx(RATES[48], rel=0.01)
+    assert choose(Curve(RATES[:50], losses), RANGE, "one_cycle", 10) < RATES[48]
 
 
 def test_logits_that_shrink_are_not_mistaken_for_learning():
@@ -83,9 +82,10 @@ def run(tiny, settings: params.Params = SETTINGS) -> Curve:
 
 
 def test_rates_grow_by_the_same_factor_until_the_loss_has_diverged(tiny):
-    curve = run(tiny, SETTINGS.model_copy(update={"model": "custom_resnet"}))
+    too_high = RANGE.model_copy(update={"highest": 1000.0})
+    curve = run(tiny, SETTINGS.model_copy(update={"model": "custom_resnet", "find_lr": too_high}))
     assert curve.rates[0] == RANGE.lowest
-    assert np.allclose(curve.rates[1:] / curve.rates[:-1], (RANGE.highest / RANGE.lowest) ** (1 / 29))
+    assert np.allclose(curve.rates[1:] / curve.rates[:-1], (1000.0 / RANGE.lowest) ** (1 / 29))
     assert (curve.losses < 2 * curve.losses[0]).all()
     assert len(curve.rates) < 30
     assert curve.smoothed.min() < curve.losses[0]

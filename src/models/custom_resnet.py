@@ -23,7 +23,11 @@ class Residual(nn.Module):
 
 
 class CustomResNet(Classifier):
-    """A first convolution, three that halve the map, the maximum over pixels, a linear layer."""
+    """A first convolution, three that halve the map, the maximum over pixels, a linear layer.
+
+    The logits are an eighth of what the linear layer says, as Page has it: maxima are large, so that the
+    untrained network would be sure of its guesses, and training would bear only small rates.
+    """
 
     cam_layers = ("prep", "layer1", "layer2", "layer3")
 
@@ -37,7 +41,7 @@ class CustomResNet(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.layer3(self.layer2(self.layer1(self.prep(images))))
-        return self.linear(x.amax((2, 3)))  # at 32×32 a max-pool of 4
+        return self.linear(x.amax((2, 3))) / 8  # at 32×32 the maximum is a max-pool of 4
 
 
 def _conv(inputs: int, outputs: int, norm: str, pool: bool) -> list[nn.Module]:
