@@ -74,7 +74,7 @@ class FindLr(Group):
 
     lowest: Rate
     highest: Rate
-    steps: Annotated[Whole, Field(ge=1)]
+    steps: Annotated[Whole, Field(ge=30)]  # with fewer there is no curve to read
 
     @field_validator("highest")
     @classmethod

@@ -21,7 +21,8 @@ from src.progress import bar
 
 SHARE = 0.04  # of the training's steps, so that with its start the test stays below a twentieth of the time
 FEWEST = 30  # steps; with fewer there is no curve to read, however short the training
-DIVERGED = 2.0  # times the untrained model's loss: nothing is to be seen behind that
+DIVERGED = 2.0  # times the untrained model's loss, in a single batch: nothing is to be seen behind that
+FALLEN, RISEN = 0.95, 1.1  # times the untrained model's loss, when smoothed: no longer mere noise
 WINDOW = 0.5  # decades of rates that the loss is averaged over; that of one batch is noisy
 
 
@@ -85,12 +86,11 @@ def range_test(prepared: Preparation, hardware: Hardware, params: Params) -> Cur
     return Curve(np.array(rates), np.array(losses))
 
 
-def choose(curve: Curve, settings: FindLr, schedule: str, classes: int) -> float:
+def choose(curve: Curve, settings: FindLr, schedule: str) -> float:
     """The rate to train with, to three digits.
 
-    Where the smoothed loss is above that of guessing, log(classes), the network has not learnt anything yet:
-    what falls there is the size of its logits. Only what lies below counts; in a test too short to get there,
-    what lies below the untrained network's loss.
+    Only what comes before the smoothed loss is `RISEN` counts: a network that has diverged can come back to
+    guessing, and has not learnt anything by it.
 
     Args:
         curve: from `range_test`.
@@ -98,22 +98,22 @@ def choose(curve: Curve, settings: FindLr, schedule: str, classes: int) -> float
         schedule: `one_cycle` comes to its highest rate slowly and does not stay: it gets the one from which
             on the smoothed loss no longer falls, Smith's upper bound. The others begin with the rate and have
             to live with it: they get the one where the loss falls most steeply, by the logarithm of the rate.
-        classes: how many there are to guess among.
 
     Raises:
-        InputError: the loss does not fall.
+        InputError: the smoothed loss is never `FALLEN`.
     """
-    smoothed, line = curve.smoothed, math.log(classes)
-    if smoothed.min(initial=math.inf) >= line:
-        line = curve.losses[:1].max(initial=0.0)
-    if len(smoothed) < 2 or smoothed.min() >= line:
+    untrained = min([*curve.losses[:1], *curve.smoothed[:1]], default=math.nan)
+    risen = np.flatnonzero(curve.smoothed > RISEN * untrained)
+    smoothed = curve.smoothed[: risen[0]] if len(risen) else curve.smoothed
+    if not smoothed.min(initial=math.inf) < FALLEN * untrained:
+        stopped = curve.rates.max(initial=0) < 0.99 * settings.highest
+        advice = "a range that begins lower" if stopped or len(risen) else "higher rates"
         raise InputError(
             f"find_lr.lowest, find_lr.highest: between {settings.lowest:g} and {settings.highest:g} the loss "
-            f"does not fall below the {line:.2f} of the untrained network; try a range that begins lower"
+            f"hardly falls from the {untrained:.2f} of the untrained network; try {advice}"
         )
     best = int(smoothed.argmin())
     if schedule != "one_cycle":
-        slopes = np.gradient(smoothed, np.log(curve.rates))
-        slopes[smoothed >= line] = math.inf
+        slopes = np.gradient(smoothed, np.log(curve.rates[: len(smoothed)]))
         best = int(slopes[: best + 1].argmin())
     return float(f"{curve.rates[best]:.3g}")

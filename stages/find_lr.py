@@ -30,14 +30,15 @@ def find(settings: params.Params) -> None:
     prepared = prepare(settings, dataset, stats, used)
     with hardware.memory_for("batch_size", settings.batch_size):
         curve = range_test.range_test(prepared, used, settings)
-    chosen = range_test.choose(curve, settings.find_lr, settings.schedule.name, len(dataset.classes))
+    chosen = range_test.choose(curve, settings.find_lr, settings.schedule.name)
     rows = [
         {"lr": f"{lr:.6g}", "loss": f"{loss:.6g}", "smoothed": f"{smoothed:.6g}", "chosen": chosen}
         for lr, loss, smoothed in zip(curve.rates, curve.losses, curve.smoothed, strict=True)
     ]
     artifacts.write_csv(artifacts.LR_RANGE, rows, COLUMNS)
     artifacts.write_json(artifacts.LR, {"lr": chosen})
-    print(f"learning rate {chosen:g}, from a range test of {len(rows)} steps")
+    share = len(rows) / (settings.epochs * len(prepared.batches))
+    print(f"learning rate {chosen:g}, from a range test of {len(rows)} steps, {share:.1%} of the training's")
     if curve.smoothed.argmin() == len(rows) - 1:
         print("the loss falls to the end of the range: a higher find_lr.highest may find a higher rate")
 

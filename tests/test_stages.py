@@ -144,7 +144,7 @@ def test_a_range_without_a_good_rate(project):
     before = (project.folder / "data/lr.json").read_bytes()
     done = project.attempt("python", "-m", "stages.find_lr")
     assert done.returncode == 1
-    assert "find_lr: find_lr.lowest, find_lr.highest: between 9 and 10 the loss does not" in done.stderr
+    assert "find_lr: find_lr.lowest, find_lr.highest: between 9 and 10 the loss hardly falls" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert (project.folder / "data/lr.json").read_bytes() == before
 
