@@ -69,15 +69,26 @@ def test_parameter_counts(name, norm):
     assert sum(p.numel() for p in models.create(name, 10, norm).parameters()) == PARAMETERS[name]
 
 
-def test_the_norm_is_the_one_asked_for():
+@pytest.mark.parametrize("name", models.MODELS)
+def test_the_norm_is_the_one_asked_for(name):
     def norms(norm: str) -> list[nn.Module]:
-        found = models.create("resnet18", 10, norm).named_modules()
+        found = models.create(name, 10, norm).named_modules()
         return [m for n, m in found if isinstance(m, (nn.BatchNorm2d, nn.GroupNorm)) and "shortcut" not in n]
 
+    assert norms("batch")
     assert all(isinstance(m, nn.BatchNorm2d) for m in norms("batch"))
     assert all(m.num_groups == 1 for m in norms("layer"))
     assert all(m.num_groups == 32 for m in norms("group"))
-    assert len(norms("layer")) == 17
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "group"])
+def test_resnet_keeps_batch_norm_in_its_shortcuts(norm):
+    found = models.create("resnet18", 10, norm).named_modules()
+    norms = {n: m for n, m in found if isinstance(m, (nn.BatchNorm2d, nn.GroupNorm))}
+    assert len(norms) == 20
+    shortcuts = [module for name, module in norms.items() if "shortcut" in name]
+    assert len(shortcuts) == 3
+    assert all(isinstance(module, nn.BatchNorm2d) for module in shortcuts)
 
 
 def test_the_stem_is_for_small_images():
