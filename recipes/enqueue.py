@@ -3,15 +3,15 @@
 Flags are those of `dvc exp run` and hold for all of them, e.g. `-S dataset=sample -S epochs=6`.
 """
 
+import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from recipes import PUBLISHED
 from src import params
 from src.errors import InputError, run_stage, suggest
+from src.experiments import flatten
 
 
 def main() -> None:
@@ -34,20 +34,13 @@ def check(flags: list[str]) -> None:
     Raises:
         InputError: the flags set a parameter that params.yaml does not have.
     """
-    known = list(keys(params.load().model_dump()))
-    for flag in flags:
-        key, equals, _ = flag.removeprefix("--set-param=").partition("=")
-        if equals and not key.startswith("-") and key not in known:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-S", "--set-param", action="append", default=[])
+    known = dict(flatten(params.load().model_dump()))
+    for change in parser.parse_known_args(flags)[0].set_param:
+        key = change.removeprefix("params.yaml:").partition("=")[0]
+        if key not in known:
             raise InputError(f"unknown key {key!r}; {suggest(key, known)}")
-
-
-def keys(settings: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The parameters' names as `-S` takes them."""
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from keys(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
 
 
 if __name__ == "__main__":

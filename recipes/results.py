@@ -5,7 +5,7 @@ Read from the experiments that are named like the recipes, as `recipes.enqueue` 
 
 from dvc.api import metrics_show, params_show
 from dvc.exceptions import DvcException
-from dvc.scm import RevError, SCMError
+from dvc.scm import SCMError
 from tabulate import tabulate
 
 from recipes import PUBLISHED
@@ -20,7 +20,7 @@ def row(recipe: str) -> list[str]:
         params = params_show(rev=recipe)
         test, train = (metrics_show(f"metrics/{name}.json", rev=recipe) for name in ("test", "train"))
     except (DvcException, SCMError, FileNotFoundError) as error:
-        several = isinstance(error, RevError) and "ambiguous" in str(error)
+        several = "ambiguous" in str(error)
         return [recipe, reported, "several: `dvc exp list --all-commits`" if several else "not run"]
     accuracies = [f"{test['accuracy']:.2%}", f"{train['train_accuracy']:.2%}"]
     return [recipe, reported, *accuracies, params["dataset"], params["epochs"]]

@@ -105,7 +105,7 @@ def _read(name: str, folder: Path) -> Experiment:
     layer = next(reversed(layers), "")
     return Experiment(
         name,
-        dict(_flatten(params)),
+        dict(flatten(params)),
         (meta["sha256"]["test_images"], meta["sha256"]["test_labels"]),
         images,
         predictions.read(meta["classes"], len(images), folder / artifacts.PREDICTIONS),
@@ -123,19 +123,20 @@ def _md5(path: Path) -> str:
 
 def _out_of_date(params: dict, stages: dict, made: dict[str, str]) -> str:
     """The first stage, going by dvc.lock, that ran with other parameters or with what another made before."""
-    now = dict(_flatten(params))
+    now = dict(flatten(params))
     for name, stage in stages.items():
-        then = dict(_flatten(stage.get("params", {}).get(artifacts.PARAMS.name, {})))
+        then = dict(flatten(stage.get("params", {}).get(artifacts.PARAMS.name, {})))
         changed = any(now.get(key) != value for key, value in then.items())
         if changed or any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in stage["deps"]):
             return name
     return ""
 
 
-def _flatten(params: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
+def flatten(params: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Parameters with their names as `-S` takes them, e.g. `optimizer.lr`."""
     for key, value in params.items():
         if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
+            yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", _number(value)
 

@@ -117,3 +117,8 @@ def choose(curve: Curve, settings: FindLr, schedule: str) -> float:
         slopes = np.gradient(smoothed, np.log(curve.rates[: len(smoothed)]))
         best = int(slopes[: best + 1].argmin())
     return float(f"{curve.rates[best]:.3g}")
+
+
+def is_cut_short(curve: Curve, chosen: float) -> bool:
+    """Whether the rate chosen is the last of the test, so that a higher one may be better still."""
+    return chosen >= 0.99 * curve.rates[-1]

@@ -39,7 +39,7 @@ def find(settings: params.Params) -> None:
     artifacts.write_json(artifacts.LR, {"lr": chosen})
     share = len(rows) / (settings.epochs * len(prepared.batches))
     print(f"learning rate {chosen:g}, from a range test of {len(rows)} steps, {share:.1%} of the training's")
-    if curve.smoothed.argmin() == len(rows) - 1:
+    if range_test.is_cut_short(curve, chosen):
         print("the loss falls to the end of the range: a higher find_lr.highest may find a higher rate")
 
 

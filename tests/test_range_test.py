@@ -6,7 +6,7 @@ from src import hardware, params
 from src.errors import InputError
 from src.hardware import Hardware
 from src.preparation import prepare
-from src.range_test import Curve, choose, range_test, step_count
+from src.range_test import Curve, choose, is_cut_short, range_test, step_count
 from tests.conftest import shipped_params
 
 CPU = Hardware(torch.device("cpu"), torch.float32)
@@ -66,6 +66,13 @@ def test_a_loss_that_rises_at_once_is_refused(losses):
     rates = np.geomspace(1, 9, len(losses))
     with pytest.raises(InputError, match=r"find_lr\.highest: between 0\.0001 and 10 .* begins lower"):
         choose(Curve(rates, np.array(losses)), RANGE, "constant")
+
+
+def test_a_loss_that_falls_to_the_end_wants_a_longer_range():
+    falling = Curve(RATES, np.linspace(2.3, 1, len(RATES)))
+    assert is_cut_short(falling, choose(falling, RANGE, "one_cycle"))
+    collapsed = Curve(RATES, np.where(RATES > 1, 0.5, bowl(RATES, 0.1).losses))
+    assert not is_cut_short(collapsed, choose(collapsed, RANGE, "one_cycle"))
 
 
 def test_noise_is_no_fall():

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from recipes import PUBLISHED
-from recipes.enqueue import keys
+from recipes import PUBLISHED, enqueue
 from src import params
+from src.errors import InputError
+from src.experiments import flatten
 from tests.conftest import ROOT
 from tests.project import Project
 
@@ -67,6 +68,15 @@ def test_all_can_be_queued_with_changes(tmp_path, tiny):
     assert line.startswith("enqueue: unknown key 'schedule.peek'; did you mean 'schedule.peak'?")
 
 
+@pytest.mark.parametrize(
+    "form", [["-S", "{}"], ["-S{}"], ["--set-param={}"], ["-m", "x=y", "-S", "params.yaml:{}"]]
+)
+def test_a_misspelt_key_is_found_in_every_form(form):
+    enqueue.check([part.format("schedule.peak=5") for part in form])
+    with pytest.raises(InputError, match=r"unknown key 'schedule\.peek'"):
+        enqueue.check([part.format("schedule.peek=5") for part in form])
+
+
 def test_one_that_ran_on_several_commits_is_not_said_to_be_not_run(tmp_path, tiny):
     project = Project(tmp_path, tiny)
     for commit in ("0" * 40, "1" * 40):
@@ -106,7 +116,7 @@ USED_BY = {
 @pytest.mark.parametrize("recipe", [recipe.name for recipe in RECIPES])
 def test_what_ran_before_makes_no_difference(write_params, recipe):
     named = flags(recipe)
-    everything = {key for key in keys(load(write_params, named).model_dump()) if "find_lr" not in key}
+    everything = {k for k in dict(flatten(load(write_params, named).model_dump())) if "find_lr" not in k}
     used = USED_BY[named["optimizer.name"]] | USED_BY[named["schedule.name"]]
     assert set(named) == everything - NOT_NAMED - set.union(*USED_BY.values()) | used
 
