@@ -51,7 +51,7 @@ def torchvision_recipe(recipe: Augment) -> v2.Compose:
     share = (CUTOUT / 32) ** 2
     steps = [v2.RandomCrop(32, padding=recipe.pad, fill=FILL), v2.RandomHorizontalFlip()]
     if recipe.rotate:
-        steps.append(v2.RandomRotation(recipe.rotate, v2.InterpolationMode.BILINEAR, fill=FILL))
+        steps.append(v2.RandomRotation(recipe.rotate, v2.InterpolationMode.BICUBIC, fill=FILL))
     steps += [v2.PILToTensor(), v2.RandomErasing(1.0, (share, share), (1.0, 1.0), FILL)]
     return v2.Compose(steps)
 

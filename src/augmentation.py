@@ -106,7 +106,13 @@ class Augmentation:
             transforms.append(A.HorizontalFlip(p=0.5))
         if settings.rotate:
             limit = (-settings.rotate, settings.rotate)
-            transforms.append(A.Rotate(limit, border_mode=cv2.BORDER_CONSTANT, fill=fill, p=1.0))
+            # Bicubic: bilinear takes half of the finest detail (mean squared second difference at 32×32) off
+            # every training image, and the test images, which keep theirs, are then another kind of picture.
+            transforms.append(
+                A.Rotate(
+                    limit, interpolation=cv2.INTER_CUBIC, border_mode=cv2.BORDER_CONSTANT, fill=fill, p=1.0
+                )
+            )
         if settings.cutout:
             transforms.append(Cutout(settings.cutout, fill))
         self.images, self.size = images, (height, width)
