@@ -155,6 +155,7 @@ class Params(Group):
     ]
     deterministic: Switch
     label_smoothing: Share
+    ema: Share
     tensorboard: Switch
     optimizer: Optimizer
     find_lr: FindLr

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from src.averaging import MovingAverage
 from src.batches import TrainingBatches
 from src.datasets import Split
 from src.errors import InputError
@@ -27,7 +28,7 @@ class Epoch:
     """A row of the training curves.
 
     `lr` is the rate of the last step. The training figures are of the augmented images, as the weights were
-    when each batch came; the validation figures of plain images after the epoch.
+    when each batch came; the validation figures of plain images after the epoch, with `ema` of the average.
     """
 
     epoch: int
@@ -96,7 +97,7 @@ def train(
         curve: what the validation figures are computed on, epoch by epoch.
         normalise: turns stored images into the model's input.
         hardware: device and precision.
-        params: `epochs`, `optimizer`, `schedule` and `label_smoothing` matter here.
+        params: `epochs`, `optimizer`, `schedule`, `label_smoothing` and `ema` matter here.
         keep_best: whether the curve's images may select anything: then the weights of the epoch with the
             highest validation accuracy (the first of equals) are left in the model, and `plateau` listens to
             the validation loss; else the last epoch's weights are, and it listens to the training loss.
@@ -114,6 +115,8 @@ def train(
         create_schedule(params.schedule, optimiser, params.epochs, len(batches)) for optimiser in optimisers
     ]
     once_an_epoch = params.schedule.name == "plateau"
+    average = MovingAverage(model, params.ema) if params.ema else None
+    tested = average.module if average else model
     curves: list[Epoch] = []
     best_weights = None
     if state := state_file and state_file.load():
@@ -122,6 +125,8 @@ def train(
             [*optimisers, *schedules], state["optimisers"] + state["schedules"], strict=True
         ):
             stateful.load_state_dict(found)
+        if average:
+            average.load_state_dict(state["average"])
         _set_random_state(state["random"], hardware.device)
         best_weights = state["best_weights"]
         curves = [Epoch(**row) for row in state["curves"]]
@@ -146,9 +151,11 @@ def train(
                 optimiser.zero_grad()
                 if not once_an_epoch:
                     schedule.step()
+            if average:
+                average.update_parameters(model)
             tally.add(loss, logits, labels, lr)
 
-        logits = predict_logits(model, curve.images, normalise, hardware)
+        logits = predict_logits(tested, curve.images, normalise, hardware)
         val_loss = cross_entropy(logits, curve.labels)
         if not math.isfinite(val_loss):  # the last step's damage, which no training loss has seen
             raise InputError(_diverged("validation loss", val_loss, epoch, len(batches), lr))
@@ -160,20 +167,22 @@ def train(
             for schedule in schedules:
                 schedule.step(val_loss if keep_best else curves[-1].train_loss)
         if keep_best and best_epoch(curves) == epoch:
-            best_weights = copy.deepcopy(model.state_dict())
+            best_weights = copy.deepcopy(tested.state_dict())
         if state_file:
             state = {
                 "model": model.state_dict(),
                 "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                 "schedules": [schedule.state_dict() for schedule in schedules],
                 "random": _random_state(hardware.device),
+                "average": average.state_dict() if average else None,
                 "best_weights": best_weights,
                 "curves": [row.row() for row in curves],
             }
             state_file.save(state)
 
-    if best_weights is not None:
-        model.load_state_dict(best_weights)
+    if best_weights is None:
+        best_weights = tested.state_dict()
+    model.load_state_dict(best_weights)
     return curves
 
 

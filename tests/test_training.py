@@ -14,7 +14,7 @@ from src.errors import InputError
 from src.hardware import Hardware
 from src.inference import Normalise, predict_logits
 from src.resume import StateFile
-from src.scoring import accuracy
+from src.scoring import accuracy, cross_entropy
 from src.training import Epoch, best_epoch, train
 from tests.conftest import shipped_params
 
@@ -101,6 +101,25 @@ def test_a_training_stopped_twice_ends_in_the_same_bits(tiny, tmp_path, monkeypa
     changes = {"epochs": 3, "schedule": SETTINGS.schedule.model_copy(update=settings)}
     check_resume(tiny, FP32, **changes)
     assert "going on after epoch 1 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("keep_best", [True, False])
+def test_the_average_of_the_weights_is_gone_on_with_too(tiny, tmp_path, monkeypatch, keep_best):
+    monkeypatch.chdir(tmp_path)
+    check_resume(tiny, FP32, epochs=3, ema=0.9, keep_best=keep_best)
+
+
+def test_the_average_of_the_weights_is_what_is_tested_and_left(tiny):
+    (plain, jumping), (averaged, curves) = [run(tiny, ema=ema, keep_best=False) for ema in (0, 0.9)]
+    # What is trained is the same.
+    assert [row.train_loss for row in curves] == [row.train_loss for row in jumping]
+    assert [row.val_loss for row in curves] != [row.val_loss for row in jumping]
+    logits = predict_logits(averaged, tiny.test.images, Normalise([0.5] * 3, [0.25] * 3, FP32.device), FP32)
+    assert cross_entropy(logits, tiny.test.labels) == curves[-1].val_loss
+    assert any(
+        not torch.equal(a, b)
+        for a, b in zip(plain.state_dict().values(), averaged.state_dict().values(), strict=True)
+    )
 
 
 def test_whoever_watches_is_told_every_epoch_also_after_a_restart(tiny, tmp_path, monkeypatch):
