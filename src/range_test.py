@@ -19,7 +19,7 @@ from src.params import FindLr, Params
 from src.preparation import Preparation
 from src.progress import bar
 
-SHARE = 0.04  # of the training's steps, so that with its start the test stays below a twentieth of the time
+SHARE = 0.04  # of the training's steps: with its start, on a CPU, less than a twentieth of the time
 FEWEST = 30  # steps; with fewer there is no curve to read, however short the training
 DIVERGED = 2.0  # times the untrained model's loss, in a single batch: nothing is to be seen behind that
 FALLEN, RISEN = 0.97, 1.1  # times the untrained model's loss, when smoothed: no longer mere noise

@@ -28,7 +28,8 @@ class Epoch:
     """A row of the training curves.
 
     `lr` is the rate of the last step. The training figures are of the augmented images, as the weights were
-    when each batch came; the validation figures of plain images after the epoch, with `ema` of the average.
+    when each batch came; the validation figures of plain images after the epoch; with `ema`
+    those of the averaged weights.
     """
 
     epoch: int
@@ -152,7 +153,7 @@ def train(
                 if not once_an_epoch:
                     schedule.step()
             if average:
-                average.update_parameters(model)
+                average.update(model)
             tally.add(loss, logits, labels, lr)
 
         logits = predict_logits(tested, curve.images, normalise, hardware)

@@ -6,10 +6,6 @@ from src import models
 from src.averaging import MovingAverage
 
 
-def numbers(model: nn.Module) -> list[torch.Tensor]:
-    return [value.clone() for value in model.state_dict().values() if value.is_floating_point()]
-
-
 def change(model: nn.Module, generator: torch.Generator) -> None:
     """Weights and statistics, as a step would."""
     with torch.no_grad():
@@ -18,29 +14,46 @@ def change(model: nn.Module, generator: torch.Generator) -> None:
                 value += torch.randn(value.shape, generator=generator)
 
 
+def numbers(model: nn.Module) -> torch.Tensor:
+    return torch.cat([value.flatten() for value in model.state_dict().values() if value.is_floating_point()])
+
+
 @pytest.mark.parametrize("decay", [0.3, 0.999])
 def test_it_is_the_weighted_mean_of_what_was_taken_in(decay):
     model = models.create("custom_resnet", 10)
     generator = torch.Generator().manual_seed(0)
     average = MovingAverage(model, decay)
-    expected = None
+    expected = 0.0
     for step in range(30):
         change(model, generator)
-        average.update_parameters(model)
-        now = numbers(model)
-        share = 1 - min(decay, (1 + step) / (10 + step))
-        expected = now if step == 0 else [a + share * (b - a) for a, b in zip(expected, now, strict=True)]
-    for a, b in zip(numbers(average.module), expected, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+        average.update(model)
+        kept = min(decay, step / (9 + step))
+        expected = kept * expected + (1 - kept) * numbers(model)
+    torch.testing.assert_close(numbers(average.module), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_first_weights_are_soon_forgotten():
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1)
     average = MovingAverage(model, 0.999)
-    average.update_parameters(model)
+    average.update(model)
     nn.init.constant_(model.weight, 0)
     for _ in range(100):
-        average.update_parameters(model)
-    assert 0 < average.module.weight.item() < 1e-6  # 0.9 with a share of 0.001 from the start
+        average.update(model)
+    assert 0 < average.module.weight.item() < 1e-6  # with a decay of 0.999 from the start: 0.9
     assert model.weight.item() == 0
+
+
+def test_another_that_is_given_the_state_goes_on_alike():
+    model = models.create("custom_resnet", 10)
+    generator = torch.Generator().manual_seed(0)
+    one = MovingAverage(model, 0.9)
+    for _ in range(3):
+        change(model, generator)
+        one.update(model)
+    other = MovingAverage(models.create("custom_resnet", 10), 0.9)
+    other.load_state_dict(one.state_dict())
+    change(model, generator)
+    for average in (one, other):
+        average.update(model)
+    assert torch.equal(numbers(one.module), numbers(other.module))

@@ -103,11 +103,10 @@ def load(write_params, changes: dict[str, Any]) -> params.Params:
 
 # Of the machine, or of how things are done; and what only one value of another key makes use of.
 NOT_NAMED = {"seed", "device", "precision", "workers", "threads", "deterministic", "evaluate.batch_size"}
+CHOICES = ("optimizer.name", "optimizer.lr", "schedule.name")
 USED_BY = {
-    "sgd": set(),
     "muon": {"optimizer.adam_lr"},
-    "constant": set(),
-    "linear": set(),
+    "find": {"find_lr.lowest", "find_lr.highest", "find_lr.steps"},
     "one_cycle": {f"schedule.{key}" for key in ("peak", "start_divisor", "end_divisor", "annihilation")},
     "plateau": {f"schedule.{key}" for key in ("factor", "patience", "threshold")},
 }
@@ -116,8 +115,8 @@ USED_BY = {
 @pytest.mark.parametrize("recipe", [recipe.name for recipe in RECIPES])
 def test_what_ran_before_makes_no_difference(write_params, recipe):
     named = flags(recipe)
-    everything = {k for k in dict(flatten(load(write_params, named).model_dump())) if "find_lr" not in k}
-    used = USED_BY[named["optimizer.name"]] | USED_BY[named["schedule.name"]]
+    everything = set(dict(flatten(load(write_params, named).model_dump())))
+    used = set.union(*(USED_BY.get(named[key], set()) for key in CHOICES))
     assert set(named) == everything - NOT_NAMED - set.union(*USED_BY.values()) | used
 
 
