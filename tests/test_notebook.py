@@ -2,6 +2,7 @@
 
 import ast
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,3 +51,13 @@ def test_it_shows_what_a_recipe_makes(notebook, tmp_path, tiny, monkeypatch):
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     assert "11,173,962" in printed
     assert "accuracy" in printed
+
+
+def test_a_misspelt_recipe_trains_nothing(notebook):
+    sources = [cell.source for cell in notebook.cells]
+    [cell] = [source for source in sources if source.startswith("%%bash") and "dvc exp run" in source]
+    script = "dvc() { echo trained; }\n" + cell.removeprefix("%%bash\n")
+    for recipe, output in (("custom-resnet", "trained\n"), ("custom-resnt", "")):
+        values = {**os.environ, "RECIPE": recipe, "FLAGS": ""}
+        done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=values, stdout=subprocess.PIPE, text=True)
+        assert (done.returncode == 0, done.stdout) == (bool(output), output)
