@@ -25,20 +25,22 @@ setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 G
 	.venv/bin/python -m pip install --disable-pip-version-check --quiet -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
-demo: setup ## run the whole pipeline on the small embedded dataset, without GPU or network
+demo: setup ## run the whole pipeline on the embedded dataset as the experiment `demo`; the workspace stays as it is
 	@dvc exp remove --quiet demo 2>/dev/null || true
-	$(IDENTITY) dvc exp run --name demo $(DEMO)
+	$(IDENTITY) dvc exp run --temp --name demo $(DEMO)
+	@rm -rf demo && mkdir demo
+	@dvc get --quiet . metrics --rev demo --out demo/metrics
+	@dvc get --quiet . plots --rev demo --out demo/plots
 	@echo
-	@python -c "import json; print('test accuracy:', format(json.load(open('metrics/test.json'))['accuracy'], '.1%'))"
-	@printf 'report:        ' && python -m src.report
-	@echo "pictures:      plots/misclassified.png, plots/gradcam/, plots/gradcam_probes.png"
-	@printf 'plots page:    ' && dvc plots show
+	@python -c "import json; print('test accuracy:', format(json.load(open('demo/metrics/test.json'))['accuracy'], '.1%'))"
+	@printf 'report:        ' && python -m src.report demo -o demo/report.html
+	@python -c "import pathlib; print('pictures:      ' + pathlib.Path('demo/plots').resolve().as_uri())"
 
-# Of the many columns: the accuracy, how far confidence is from it, and the parameters that differ.
-FEW := Created|per_class|accuracy_|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/
+# All columns but the accuracy, the calibration error, and the parameters that differ.
+HIDDEN := Created|per_class|accuracy_|confidence|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/
 
 experiments: setup ## list the experiments, the best first: what was changed, and the accuracy
-	@dvc exp show --no-pager --only-changed --hide-workspace --drop '$(FEW)' \
+	@dvc exp show --no-pager --only-changed --hide-workspace --drop '$(HIDDEN)' \
 		--sort-by metrics/test.json:accuracy --sort-order desc
 
 test: setup ## run the tests
@@ -47,11 +49,12 @@ test: setup ## run the tests
 faults: setup ## kill the pipeline at 60 random moments and compare with an undisturbed run
 	python -m pytest -m faults -n 0 -s
 
-lint: setup ## check style and formatting
+lint: setup ## check style, formatting and types
 	ruff check .
 	ruff format --check .
+	mypy
 
-format: setup ## mend style and formatting
+format: setup ## fix style and formatting
 	ruff check --fix .
 	ruff format .
 
@@ -69,5 +72,5 @@ lock: ## compile the exact pins from the direct dependencies (needs uv)
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt
 
-vega: setup ## fetch the chart library again, in the versions that src/vega.py names (needs npm)
-	python -m src.vega
+vega: setup ## fetch the chart library again, in the versions that src/report/vega.py names (needs npm)
+	python -m src.report.vega

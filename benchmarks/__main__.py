@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import augmentation, compare, pipeline, safety, training_step
+from benchmarks import augmentation, compare, pipeline, safety, tables, training_step
 from benchmarks.recipes import with_recipe
-from src import artifacts, hardware, params
-from src.errors import run_stage
+from src import artifacts
+from src.command import run_main
+from src.hardware import choose_hardware
+from src.params import load_params
 
 
 def main() -> None:
@@ -16,24 +18,27 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
 
-    settings = params.load()
+    params = load_params()
     rounds = 1 if options.quick else 5
     images = 500 if options.quick else 3_000
     benchmarks = {
-        "training_step": lambda: training_step.measure(settings, images, rounds),
+        "training_step": lambda: training_step.measure(params, images, rounds),
         "training_step_resnet18": lambda: training_step.measure(
-            with_recipe(settings, "resnet18"), images // 2, rounds
+            with_recipe(params, "resnet18"), images // 2, rounds
         ),
         "augmentation": lambda: augmentation.measure(2_000 if options.quick else 20_000, rounds),
-        "safety": lambda: safety.measure(settings, 256 if options.quick else 4_500, min(rounds, 3)),
-        "pipeline": lambda: pipeline.measure(settings.dataset, min(rounds, 3)),
-        "compare": lambda: compare.measure(settings.dataset, rounds),
+        "safety": lambda: safety.measure(params, 256 if options.quick else 4_500, min(rounds, 3)),
+        "tables": lambda: tables.measure(
+            *((1_000, 10) if options.quick else (100_000, 1_000)), min(rounds, 3)
+        ),
+        "pipeline": lambda: pipeline.measure(params.dataset, min(rounds, 3)),
+        "compare": lambda: compare.measure(params.dataset, rounds),
     }
     if unknown := set(options.names) - set(benchmarks):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(benchmarks)}")
 
-    used = hardware.choose(settings.device, settings.precision, lambda _: None)
-    print(f"{settings.model}, batch size {settings.batch_size}, on {used}")
+    hardware = choose_hardware(params.device, params.precision, lambda _: None)
+    print(f"{params.model}, batch size {params.batch_size}, on {hardware}")
     figures = {}
     for name in options.names or benchmarks:
         figures[name] = benchmarks[name]()
@@ -41,8 +46,8 @@ def main() -> None:
         for key, value in figures[name].items():
             print(f"  {key:<42}{value:>12,.2f}")
     if options.json:
-        artifacts.write_json(options.json, {"hardware": str(used), **figures})
+        artifacts.write_json(options.json, {"hardware": str(hardware), **figures})
 
 
 if __name__ == "__main__":
-    run_stage("benchmarks", main)
+    run_main("benchmarks", main)

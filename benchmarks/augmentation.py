@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from src.augmentation import Augmentation
-from src.params import Augment
+from src.data.augmentation import Augmentation
+from src.params import AugmentConfig
 
 CUTOUT = 8
 RECIPES = {
-    "pad_crop_flip_cutout": Augment(pad=4, flip=True, rotate=0, cutout=CUTOUT),
-    "pad_crop_flip_rotate_cutout": Augment(pad=4, flip=True, rotate=15, cutout=CUTOUT),
+    "pad_crop_flip_cutout": AugmentConfig(pad=4, flip=True, rotate=0, cutout=CUTOUT),
+    "pad_crop_flip_rotate_cutout": AugmentConfig(pad=4, flip=True, rotate=15, cutout=CUTOUT),
 }
 FILL = 128
 
@@ -46,7 +46,7 @@ def measure(images_per_round: int, rounds: int) -> dict[str, float]:
     return figures
 
 
-def torchvision_recipe(recipe: Augment) -> v2.Compose:
+def torchvision_recipe(recipe: AugmentConfig) -> v2.Compose:
     """The same in the usual way: PIL images, as torchvision's own CIFAR-10 hands them out."""
     share = (CUTOUT / 32) ** 2
     steps = [v2.RandomCrop(32, padding=recipe.pad, fill=FILL), v2.RandomHorizontalFlip()]

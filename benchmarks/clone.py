@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from src import artifacts, cifar10
+from src import artifacts
+from src.download import cifar10
 
 
 class Clone:
@@ -22,8 +23,8 @@ class Clone:
         self.folder = folder
         tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environment = os.environ | {"PATH": tools}
-        if cifar10.KEPT.exists():
-            self.environment[cifar10.OVERRIDE] = str(cifar10.KEPT.resolve())
+        if cifar10.CACHE.exists():
+            self.environment[cifar10.OVERRIDE] = str(cifar10.CACHE.resolve())
 
     def change(self, **params: Any) -> None:
         """Set parameters; a group is given as a mapping of what changes in it."""

@@ -4,18 +4,20 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 from torch import Tensor
 
-from src import models, params
-from src.augmentation import Augmentation
-from src.batches import TrainingBatches, worker_count
-from src.datasets import Split
+from src.data.augmentation import Augmentation
+from src.data.batches import TrainingBatches, worker_count
+from src.data.dataset import Split
+from src.data.normalization import Normalize
 from src.hardware import Hardware
-from src.inference import Normalise
-from src.resume import StateFile
-from src.training import train
+from src.models.registry import create_model
+from src.params import Params
+from src.training.checkpoint import CheckpointFile
+from src.training.loop import train
 
 MEAN, STD = [0.5] * 3, [0.25] * 3
 
@@ -39,37 +41,40 @@ def random_split(images: int) -> Split:
     return Split(rng.integers(0, 256, (images, 32, 32, 3), np.uint8), rng.integers(0, 10, images))
 
 
-def loaded_batches(settings: params.Params, split: Split, used: Hardware) -> TrainingBatches:
+def loaded_batches(params: Params, split: Split, hardware: Hardware) -> TrainingBatches:
     """The real ones, with workers that have started."""
-    augmentation = Augmentation(settings.augment, split.images, MEAN, 0)
-    workers = worker_count(settings.workers, used.device)
+    augmentation = Augmentation(params.augment, split.images, MEAN, 0)
+    workers = worker_count(params.workers, hardware.device)
     batches = TrainingBatches(
-        augmentation, split.labels, settings.batch_size, 0, workers, used.device.type == "cuda"
+        augmentation, split.labels, params.batch_size, 0, workers, hardware.device.type == "cuda"
     )
     for _ in batches.epoch(0):
         break
     return batches
 
 
-def memory_batches(settings: params.Params, split: Split, used: Hardware) -> MemoryBatches:
-    """The same, on the device."""
-    loaded = loaded_batches(settings, split, used).epoch(1)
-    return MemoryBatches([(images.to(used.device), labels.to(used.device)) for images, labels in loaded])
+def memory_batches(params: Params, split: Split, hardware: Hardware) -> MemoryBatches:
+    """`loaded_batches`, augmented once and kept on the device."""
+    loaded = loaded_batches(params, split, hardware).epoch(1)
+    return MemoryBatches(
+        [(images.to(hardware.device), labels.to(hardware.device)) for images, labels in loaded]
+    )
 
 
 def seconds_an_epoch(
-    settings: params.Params,
-    used: Hardware,
+    params: Params,
+    hardware: Hardware,
     split: Split,
-    state_file: StateFile | None = None,
+    checkpoint: CheckpointFile | None = None,
     batches: MemoryBatches | None = None,
 ) -> float:
     """`src.training.train` on a new model, with augmentation, schedule and figures, without validation."""
-    model = used.place(models.create(settings.model, 10, settings.norm))
-    feed = batches or loaded_batches(settings, split, used)
-    normalise = Normalise(MEAN, STD, used.device)
-    once = settings.model_copy(update={"epochs": 1})
+    model = hardware.place(create_model(params.model, 10, params.norm))
+    # To the loop anything with a length and epochs is a loader.
+    feed = cast(TrainingBatches, batches or loaded_batches(params, split, hardware))
+    normalize = Normalize(MEAN, STD, hardware.device)
+    once = params.model_copy(update={"epochs": 1})
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
         started = time.perf_counter()
-        train(model, feed, split.take(np.arange(1)), normalise, used, once, True, state_file)
+        train(model, feed, split.take(np.arange(1)), normalize, hardware, once, True, checkpoint)
         return time.perf_counter() - started

@@ -20,16 +20,16 @@ def of_a_training_step(model: nn.Module, device: torch.device) -> float:
     return counter.get_total_flops() / len(images)
 
 
-def matrix_peak(used: Hardware) -> float:
-    """Operations a second of the largest product of matrices, in the precision of `used`."""
+def matrix_peak(hardware: Hardware) -> float:
+    """Operations a second of the largest product of matrices, in the precision of `hardware`."""
 
     def seconds(side: int) -> float:
-        a, b = (torch.rand(side, side, device=used.device).to(used.dtype) for _ in range(2))
+        a, b = (torch.rand(side, side, device=hardware.device).to(hardware.dtype) for _ in range(2))
         times = []
         for _ in range(4):
             started = time.perf_counter()
             a @ b
-            if used.device.type == "cuda":
+            if hardware.device.type == "cuda":
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - started)
         return min(times)

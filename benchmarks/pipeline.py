@@ -4,7 +4,15 @@ from statistics import median
 
 from benchmarks.clone import clone
 
-STAGES = ("download", "compute_mean_std", "find_lr", "evaluate", "find_misclassified", "gradcam")
+STAGES = (
+    "download",
+    "compute_mean_std",
+    "find_lr",
+    "preview",
+    "evaluate",
+    "find_misclassified",
+    "gradcam",
+)
 
 
 def measure(dataset: str, rounds: int) -> dict[str, float]:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import yaml
 
-from src import params
+from src.params import Params
 
 
-def with_recipe(settings: params.Params, name: str) -> params.Params:
-    """`settings` with the flags of `recipes/NAME`, as `dvc exp run $(cat recipes/NAME)` would have it."""
-    content = settings.model_dump()
+def with_recipe(params: Params, name: str) -> Params:
+    """`params` with the flags of `recipes/NAME`, as `dvc exp run $(cat recipes/NAME)` would have it."""
+    content = params.model_dump()
     for flag in Path("recipes", name).read_text().split()[1::2]:
         key, _, value = flag.partition("=")
         *groups, last = key.split(".")
@@ -17,4 +17,4 @@ def with_recipe(settings: params.Params, name: str) -> params.Params:
         for group in groups:
             target = target[group]
         target[last] = yaml.safe_load(value)
-    return params.Params.model_validate(content)
+    return Params.model_validate(content)

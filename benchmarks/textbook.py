@@ -12,11 +12,11 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.epoch import random_split
-from src import models
+from src.models.registry import create_model
 
 
 def images_per_second(model: str, batch_size: int, images: int) -> float:
-    """The same from here."""
+    """Run this module in a process of its own; returns images per second."""
     command = [sys.executable, "-m", "benchmarks.textbook", model, str(batch_size), str(images)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -28,15 +28,15 @@ def main(name: str, batch_size: int, images: int) -> None:
     inputs = torch.from_numpy(split.images).permute(0, 3, 1, 2).contiguous().to(device) / 64 - 2
     targets = torch.from_numpy(split.labels).to(device)
     batches = list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True))
-    model = models.create(name, 10).to(device).train()
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    model = create_model(name, 10).to(device).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     for number, (inputs, targets) in enumerate([batches[0], *batches]):
         if number == 1:  # the first step chooses kernels
             started = time.perf_counter()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = F.cross_entropy(model(inputs), targets)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         loss.item()
     print(images / (time.perf_counter() - started))
 

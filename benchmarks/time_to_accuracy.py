@@ -13,8 +13,9 @@ from statistics import mean
 from benchmarks.clone import Clone, clone
 from benchmarks.recipes import with_recipe
 from benchmarks.textbook import images_per_second
-from src import artifacts, params
-from src.errors import run_stage
+from src import artifacts
+from src.command import run_main
+from src.params import load_params
 
 CIFAR10 = 50_000  # training images
 
@@ -29,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
 
     with clone() as project:
-        project.change(**with_recipe(params.load(), "fast-94").model_dump() | {"dataset": "cifar10"})
+        project.change(**with_recipe(load_params(), "fast-94").model_dump() | {"dataset": "cifar10"})
         for stage in ("download", "compute_mean_std", "find_lr"):
             project.run("python", "-m", f"stages.{stage}")
         rows = []
@@ -64,4 +65,4 @@ def measure(project: Clone, seed: int, textbook_images: int) -> dict[str, float]
 
 
 if __name__ == "__main__":
-    run_stage("benchmarks", main)
+    run_main("benchmarks", main)

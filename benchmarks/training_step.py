@@ -4,29 +4,31 @@ from statistics import median
 
 from benchmarks import operations, textbook
 from benchmarks.epoch import memory_batches, random_split, seconds_an_epoch
-from src import hardware, models, params
+from src.hardware import choose_hardware, set_up_torch
+from src.models.registry import create_model
+from src.params import Params
 
 
-def measure(settings: params.Params, images: int, rounds: int) -> dict[str, float]:
+def measure(params: Params, images: int, rounds: int) -> dict[str, float]:
     """Images a second and ratios, each the median over rounds.
 
     Ours is the real thing, augmentation included, in the precision that `auto` chooses; the textbook's trains
     the same network on images in memory. The share of the peak is of the product of large matrices in
     the same precision, measured in the same round.
     """
-    used = hardware.choose(settings.device, settings.precision, lambda _: None)
-    hardware.set_up(settings.threads, settings.deterministic)
-    size = settings.batch_size
+    hardware = choose_hardware(params.device, params.precision, lambda _: None)
+    set_up_torch(params.threads, params.deterministic)
+    size = params.batch_size
     split = random_split(max(images // size, 1) * size)
-    ready = memory_batches(settings, split, used)
-    work = operations.of_a_training_step(models.create(settings.model, 10, settings.norm), used.device)
+    ready = memory_batches(params, split, hardware)
+    work = operations.of_a_training_step(create_model(params.model, 10, params.norm), hardware.device)
 
     def measure_once() -> tuple[float, float, float, float]:
         return (
-            len(split) / seconds_an_epoch(settings, used, split),
-            len(split) / seconds_an_epoch(settings, used, split, batches=ready),
-            textbook.images_per_second(settings.model, size, len(split)),
-            operations.matrix_peak(used),
+            len(split) / seconds_an_epoch(params, hardware, split),
+            len(split) / seconds_an_epoch(params, hardware, split, batches=ready),
+            textbook.images_per_second(params.model, size, len(split)),
+            operations.matrix_peak(hardware),
         )
 
     measure_once()  # the first steps choose kernels

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from recipes import PUBLISHED
-from src import params
-from src.errors import InputError, run_stage, suggest
-from src.experiments import flatten
+from src.command import run_main
+from src.errors import InputError, suggest
+from src.params import flatten, load_params
 
 
 def main() -> None:
@@ -29,14 +29,14 @@ def main() -> None:
 
 
 def check(flags: list[str]) -> None:
-    """Refuse a misspelt parameter once, in one line; DVC would do it in four lines for each recipe.
+    """Refuse a misspelled parameter once, in one line; DVC would do it in four lines for each recipe.
 
     Raises:
         InputError: the flags set a parameter that params.yaml does not have.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-S", "--set-param", action="append", default=[])
-    known = dict(flatten(params.load().model_dump()))
+    known = dict(flatten(load_params().model_dump()))
     for change in parser.parse_known_args(flags)[0].set_param:
         key = change.removeprefix("params.yaml:").partition("=")[0]
         if key not in known:
@@ -44,4 +44,4 @@ def check(flags: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("enqueue", main)
+    run_main("enqueue", main)

@@ -1,1 +1,1 @@
-"""The library behind the stages. It knows nothing of DVC; where files lie is said in `artifacts` alone."""
+"""The library behind the stages and commands."""

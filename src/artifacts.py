@@ -1,15 +1,15 @@
-"""Where every file of the pipeline lies, and how it is written: whole, or not at all."""
+"""Where every file of the pipeline is, and how it is written: completely, or not at all."""
 
-import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from src.errors import InputError
 
@@ -17,22 +17,28 @@ PARAMS = Path("params.yaml")
 
 SAMPLE = Path("data/sample")
 DATASET = Path("data/dataset")
-STATS = Path("metrics/stats.json")
+MEAN_STD = Path("metrics/stats.json")
 
 LR = Path("data/lr.json")
 LR_RANGE = Path("plots/lr_range.csv")
 
-MODEL = Path("data/model.pt")
+TRAIN_SAMPLES = Path("plots/train_samples.png")
+TEST_SAMPLES = Path("plots/test_samples.png")
 MODEL_SUMMARY = Path("data/model_summary.txt")
+
+TRAINED_MODEL = Path("data/model.pt")
 ENVIRONMENT = Path("data/environment.json")
 TRAIN_METRICS = Path("metrics/train.json")
 TRAINING_CURVES = Path("plots/training.csv")
 TENSORBOARD = Path("plots/tensorboard")
-TRAIN_SAMPLES = Path("plots/train_samples.png")
-TEST_SAMPLES = Path("plots/test_samples.png")
+CHECKPOINTS = Path(".checkpoints")
+DOWNLOADS = Path(".downloads")
 
 TEST_METRICS = Path("metrics/test.json")
 PREDICTIONS = Path("data/predictions.csv")
+PROBABILITIES = Path("data/probabilities.npy")
+CONFUSION_MATRIX = Path("data/confusion_matrix.csv")
+LABEL_ISSUES = Path("data/label_issues.csv")
 CONFUSION = Path("plots/confusion.csv")
 CLASS_ACCURACY = Path("plots/class_accuracy.csv")
 
@@ -45,10 +51,11 @@ HEATMAPS = Path("data/heatmaps.npy")
 GRADCAM_METRICS = Path("metrics/gradcam.json")
 
 REMEDY = "`dvc repro --force` makes it again"
+TEMPORARY_PREFIX = ".tmp-"  # the beginning of a name that git ignores; the writer's process number follows
 
 
-def keep_outside(path: Path) -> Path:
-    """Where something lies that outlives runs and experiments, ignored by git and no output of DVC's.
+def outside_runs(path: Path) -> Path:
+    """Where a file lies that outlives runs and experiments: ignored by git, and no output of DVC's.
 
     DVC runs `--temp` and queued experiments in a copy that is thrown away when they fail; DVC_ROOT names
     the project they were started from.
@@ -71,20 +78,16 @@ def require(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_file(path: Path, tag: str = "") -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well.
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it when the block ends without an error.
 
-    What a killed process left behind is written over by the next one.
-
-    Args:
-        path: where the file belongs.
-        tag: set it where several processes write the same file; the last one wins.
+    Several processes may write the same file at once; the last one wins.
 
     Raises:
-        InputError: the disk is full, the folder may not be written to, and the like.
+        InputError: the disk is full, the folder is not writable, and the like.
     """
-    temporary = _temporary(path, tag)
-    with _told_in_one_line(path):
+    temporary = _temporary(path)
+    with _one_line_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -96,9 +99,12 @@ def atomic_file(path: Path, tag: str = "") -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: what was at `path` stays until the new one is complete, then goes."""
+    """A temporary folder beside `path`, renamed to it when the block ends without an error.
+
+    Until then, what was at `path` stays. Of two writers at once, one may get an InputError.
+    """
     temporary, old = _temporary(path), _temporary(path.with_name(f"{path.name}-old"))
-    with _told_in_one_line(path):
+    with _one_line_error(path):
         for leftover in (temporary, old):
             shutil.rmtree(leftover, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -116,13 +122,36 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _temporary(path: Path, tag: str = "") -> Path:
-    # Ignored by git under this name, and a name that does not change, so that leftovers do not pile up.
-    return path.with_name(f".tmp-{tag}{path.name}")
+def remove_leftovers() -> None:
+    """Remove what killed processes left half-written; what a living one is writing stays."""
+    folders = [Path(), Path("data"), Path("metrics"), Path("plots")]
+    folders += [outside_runs(CHECKPOINTS), outside_runs(DOWNLOADS)]
+    for leftover in (file for folder in folders for file in folder.glob(f"{TEMPORARY_PREFIX}*")):
+        if not _has_living_writer(leftover):
+            with suppress(OSError):  # somebody else's, say: no reason not to do the work
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
+def _has_living_writer(leftover: Path) -> bool:
+    """Whether the process whose number is in the name still runs, and is not a later one with that number."""
+    number = leftover.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
+    if not number.isdecimal() or int(number) == os.getpid():
+        return False  # this process has written nothing yet
+    try:
+        started = psutil.Process(int(number)).create_time()  # seconds since 1970, as is st_mtime
+        return started <= leftover.stat().st_mtime + 5  # the two clocks differ a little
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OverflowError, OSError):
+        return False
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
 
 
 def _flush(path: Path) -> None:
-    """Have the content on the disk before the name: a power cut may else leave the name alone."""
+    """Have the content on disk before the name: after a power cut there might otherwise be only the name."""
     handle = os.open(path, os.O_RDWR)
     try:
         os.fsync(handle)
@@ -131,7 +160,7 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def _told_in_one_line(path: Path) -> Iterator[None]:
+def _one_line_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -153,7 +182,7 @@ def read_json(path: Path, *keys: str) -> dict[str, Any]:
         keys: that have to be there.
 
     Raises:
-        InputError: the file is missing, no JSON, or lacks one of the keys.
+        InputError: the file is missing, is not JSON, or lacks one of the keys.
     """
     try:
         content = json.loads(require(path).read_text(encoding="utf-8"))
@@ -164,34 +193,41 @@ def read_json(path: Path, *keys: str) -> dict[str, Any]:
     return content
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write rows under a header of `columns`."""
-    with (
-        atomic_file(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows by column name, every value still text.
-
-    Raises:
-        InputError: the file is missing or is no such table.
-    """
-    try:
-        with require(path).open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: damaged ({error}); {REMEDY}") from error
-
-
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy."""
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def read_array(path: Path, dtype: type, shape: tuple[int | None, ...], remedy: str = REMEDY) -> np.ndarray:
+    """Open an .npy file; its values are read from disk when they are used.
+
+    Args:
+        path: the file.
+        dtype: what it has to hold.
+        shape: what it has to be like; None is any length.
+        remedy: ends the message if it is damaged.
+
+    Raises:
+        InputError: the file is missing or damaged, or its type or shape is another.
+    """
+    try:
+        array = np.load(require(path), mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged header can make numpy raise almost anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: damaged ({reason}); {remedy}") from error
+    fits = len(array.shape) == len(shape) and all(
+        want in (None, have) for have, want in zip(array.shape, shape, strict=True)
+    )
+    if array.dtype != dtype or not fits:
+        wanted = "×".join("any" if length is None else str(length) for length in shape)
+        raise InputError(
+            f"{path}: {array.dtype} of {'×'.join(map(str, array.shape))}, "
+            f"should be {np.dtype(dtype)} of {wanted}; {remedy}"
+        )
+    return array
 
 
 def write_text(path: Path, text: str) -> None:

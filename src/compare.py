@@ -7,30 +7,33 @@ import os
 import sys
 from pathlib import Path
 
-from src import artifacts, comparison, experiments, tables
-from src.comparison import Comparison, Kind
-from src.errors import InputError, run_stage
+from src import artifacts
+from src.command import run_main
+from src.errors import InputError
+from src.report import tables
+from src.report.comparison import Comparison, Outcome, compare
+from src.report.run import WORKSPACE, read_run
 
 PAGE = Path("comparison.html")
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    found = comparison.compare(experiments.read(options.a), experiments.read(options.b))
+    comparison = compare(read_run(options.a), read_run(options.b))
     if options.html or options.output:
-        from src import page  # not needed for a table
+        from src.report import page  # not needed for a table
 
         target = options.output or PAGE
-        artifacts.write_text(target, page.render(found))
+        artifacts.write_text(target, page.render(comparison))
         # Not among what --json and --md print for others to read.
         print(f"page: {target.resolve().as_uri()}", file=sys.stderr)
     if options.json:
-        text = json.dumps(tables.as_dict(found), indent=2)
+        text = json.dumps(tables.as_dict(comparison), indent=2)
     else:
-        text = tables.markdown(found) if options.md else tables.terminal(found)
+        text = tables.markdown(comparison) if options.md else tables.terminal(comparison)
     show(text)
     if options.fail_if_broken_above is not None:
-        check(found, options.fail_if_broken_above)
+        check(comparison, options.fail_if_broken_above)
 
 
 def show(text: str) -> None:
@@ -44,7 +47,7 @@ def show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def check(found: Comparison, limit: str) -> None:
+def check(comparison: Comparison, limit: str) -> None:
     """Refuse a second model that breaks too many images.
 
     Raises:
@@ -52,22 +55,22 @@ def check(found: Comparison, limit: str) -> None:
     """
     try:
         number = float(limit.removesuffix("%"))
-        most = number / 100 * len(found.kinds) if limit.endswith("%") else number
+        most = number / 100 * len(comparison.outcomes) if limit.endswith("%") else number
     except ValueError:
         most = -1.0
-    if not 0 <= most <= len(found.kinds):
+    if not 0 <= most <= len(comparison.outcomes):
         raise InputError(
             f"--fail-if-broken-above: should be a number of images or a percentage of them, not {limit!r}"
         )
-    broken = found.count(Kind.BROKEN)
+    broken = comparison.count(Outcome.BROKEN)
     if broken > most:
-        raise InputError(f"{broken} images are broken ({found.negative_flips:.2%}), more than {limit}")
+        raise InputError(f"{broken} images are broken ({comparison.negative_flips:.2%}), more than {limit}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m src.compare",
-        description="Which mistakes did the second experiment mend, and which did it make?",
+        description="Shows which images the second experiment fixed, and which it broke.",
         epilog="A revision is a branch, a tag, a commit or the name of a DVC experiment.",
     )
     parser.add_argument("a", metavar="REV_A", help="the first experiment")
@@ -75,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "b",
         metavar="REV_B",
         nargs="?",
-        default=experiments.WORKSPACE,
+        default=WORKSPACE,
         help="the second; the files in the workspace if left out",
     )
     form = parser.add_mutually_exclusive_group()
@@ -94,4 +97,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run_stage("compare", main)
+    run_main("compare", main)

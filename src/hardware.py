@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from src.errors import InputError
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,9 @@ class Hardware:
         """Inside, products are computed in `dtype`; weights and sums stay fp32."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
-    def place(self, model: nn.Module) -> nn.Module:
+    def place(self, model: Model) -> Model:
         """The model on the device, its weights in the memory order that convolutions are fastest in."""
-        return model.to(self.device, memory_format=torch.channels_last)
+        return model.to(self.device).to(memory_format=torch.channels_last)
 
     def __str__(self) -> str:
         name = (
@@ -38,13 +41,13 @@ class Hardware:
         return f"{name}, {'fp32' if self.dtype is torch.float32 else 'bf16'}"
 
 
-def choose(device: str, precision: str, report: Callable[[str], None] = print) -> Hardware:
+def choose_hardware(device: str, precision: str, log: Callable[[str], None] = print) -> Hardware:
     """Turn the parameters into what is really there.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
         precision: `auto`, `fp32` or `bf16`.
-        report: is told when `auto` has to make do with the CPU.
+        log: is told when `auto` falls back to the CPU.
 
     Raises:
         InputError: `cuda` was asked for and there is none.
@@ -56,33 +59,34 @@ def choose(device: str, precision: str, report: Callable[[str], None] = print) -
             "`nvidia-smi` says"
         )
     if device == "auto" and not has_cuda:
-        report("device: auto finds no CUDA GPU and takes the CPU")
+        log("device: auto finds no CUDA GPU and uses the CPU")
     chosen = torch.device("cuda" if has_cuda and device != "cpu" else "cpu")
     if precision == "auto":
         precision = "bf16" if _bf16_is_fast(chosen) else "fp32"
     return Hardware(chosen, torch.bfloat16 if precision == "bf16" else torch.float32)
 
 
-def set_up(threads: int | str, deterministic: bool) -> None:
-    """Fix what the same seed could still come out differently by, and how memory is handled.
+def set_up_torch(threads: int | str, deterministic: bool) -> None:
+    """Fix what could make the same seed come out differently, and how memory is handled.
 
     Args:
-        threads: of the CPU; sums come out differently with another number. `auto` is one a physical core,
-            that this process may use, also where the environment would have it otherwise.
+        threads: of the CPU; sums come out differently with another number. `auto`: one per physical
+            core available to this process, whatever OMP_NUM_THREADS says.
         deterministic: refuse operations whose result varies from run to run. The CPU has none of those that
             are used here; on CUDA it may cost speed.
     """
     torch.set_num_threads(_usable_cores() if threads == "auto" else int(threads))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
     torch.use_deterministic_algorithms(deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a tenth of the time, only to find bugs
+    # It would cost a tenth of the time, only to find bugs.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.allow_tf32 = False  # where fp32 is asked for, fp32 is meant
     _keep_freed_memory()
 
 
 @contextmanager
-def memory_for(parameter: str, value: int) -> Iterator[None]:
+def explain_out_of_memory(parameter: str, value: int) -> Iterator[None]:
     """Inside, running out of memory ends in one line that names the parameter to lower."""
     try:
         yield
@@ -94,7 +98,7 @@ def memory_for(parameter: str, value: int) -> Iterator[None]:
         ) from error
 
 
-def versions(hardware: Hardware) -> dict[str, str | int | None]:
+def describe_environment(hardware: Hardware) -> dict[str, str | int | None]:
     """What results may depend on besides code, data and parameters."""
     packages = ("torch", "numpy", "albumentations", "opencv-python-headless", "captum")
     return {
@@ -113,7 +117,8 @@ def versions(hardware: Hardware) -> dict[str, str | int | None]:
 def _keep_freed_memory() -> None:
     """Use large blocks again instead of giving each back to the system, which would zero it page by page.
 
-    A sixth of the time of a training on the CPU. glibc, the C library of most Linux systems, can be told.
+    Saves a sixth of the training time on a CPU. Only glibc, the C library of most Linux systems, has this
+    switch.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -132,5 +137,5 @@ def _bf16_is_fast(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     # Without these instructions bf16 is emulated and many times slower than fp32.
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,8 +1,9 @@
 """Every parameter with its type and limits, checked before any work starts."""
 
 import reprlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeGuard, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -20,7 +21,6 @@ from pydantic_core import ErrorDetails
 
 from src import artifacts
 from src.errors import InputError, suggest
-from src.models import MODELS
 
 
 def _no_bool(value: object) -> object:
@@ -35,7 +35,7 @@ def _one_or_many(value: object) -> object:
 
 
 # Limits are wide; they are there so that nothing overflows or runs out of memory later on.
-Whole = Annotated[int, Strict(), Field(le=2**32 - 1)]
+Integer = Annotated[int, Strict(), Field(le=2**32 - 1)]
 Switch = Annotated[bool, Strict()]
 # Not strict: DVC writes `-S optimizer.lr=1e-5` as 1e-05, which PyYAML reads as a string.
 Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False), Field(le=1e9)]
@@ -51,7 +51,7 @@ class Group(BaseModel):
 Rate = Annotated[Number, Field(gt=0)]
 
 
-class Optimizer(Group):
+class OptimizerConfig(Group):
     """SGD or Muon as torch has them; `adam_lr` matters to `muon` alone."""
 
     name: Literal["sgd", "muon"]
@@ -69,12 +69,12 @@ class Optimizer(Group):
         return value
 
 
-class FindLr(Group):
+class FindLrConfig(Group):
     """The range test that `optimizer.lr: find` asks for."""
 
     lowest: Rate
     highest: Rate
-    steps: Annotated[Whole, Field(ge=30)]  # with fewer there is no curve to read
+    steps: Annotated[Integer, Field(ge=30)]  # with fewer there is no curve to read
 
     @field_validator("highest")
     @classmethod
@@ -84,7 +84,7 @@ class FindLr(Group):
         return value
 
 
-class Schedule(Group):
+class ScheduleConfig(Group):
     """How the learning rate moves; what matters to which schedule is said in params.yaml."""
 
     name: Literal["constant", "linear", "cosine", "one_cycle", "plateau"]
@@ -93,36 +93,36 @@ class Schedule(Group):
     end_divisor: Annotated[Number, Field(ge=1)]
     annihilation: Switch
     factor: Annotated[Number, Field(gt=0, lt=1)]
-    patience: Annotated[Whole, Field(ge=0)]
+    patience: Annotated[Integer, Field(ge=0)]
     threshold: Share
 
 
-class Augment(Group):
+class AugmentConfig(Group):
     """Random changes to the training images; 0 or false switches one off."""
 
-    pad: Annotated[Whole, Field(ge=0, le=16)]
+    pad: Annotated[Integer, Field(ge=0, le=16)]
     flip: Annotated[
         Switch | Literal["alternate"], Field(description="should be true or false or 'alternate'")
     ]
     rotate: Annotated[Number, Field(ge=0, le=180)]
-    cutout: Annotated[Whole, Field(ge=0, le=32)]
+    cutout: Annotated[Integer, Field(ge=0, le=32)]
 
 
-class Evaluate(Group):
+class EvaluateConfig(Group):
     """How the model is applied when it is not trained."""
 
-    batch_size: Annotated[Whole, Field(ge=1)]
+    batch_size: Annotated[Integer, Field(ge=1)]
     tta: Literal["none", "flip", "flip_shift"]
 
 
-class Misclassified(Group):
+class MisclassifiedConfig(Group):
     """Which of the mistakes are shown."""
 
-    count: Annotated[Whole, Field(ge=1, le=100)]
+    count: Annotated[Integer, Field(ge=1, le=100)]
     order: Literal["confident", "index", "random"]
 
 
-class GradCam(Group):
+class GradCamConfig(Group):
     """Which layers are explained, `auto` leaves the choice to the model; and for which class."""
 
     layers: Annotated[
@@ -136,34 +136,34 @@ class GradCam(Group):
 class Params(Group):
     """The whole of params.yaml, where each key is explained."""
 
-    seed: Annotated[Whole, Field(ge=0)]
+    seed: Annotated[Integer, Field(ge=0)]
     dataset: Literal["cifar10", "sample"]
-    model: Literal[tuple(MODELS)]  # type: ignore[valid-type]
+    model: Literal["fast", "fast_wide", "fast_deep", "resnet18", "resnet34", "custom_resnet"]
     norm: Literal["batch", "layer", "group"]
-    epochs: Annotated[Whole, Field(ge=1, le=100_000)]
-    batch_size: Annotated[Whole, Field(ge=1)]
+    epochs: Annotated[Integer, Field(ge=1, le=100_000)]
+    batch_size: Annotated[Integer, Field(ge=1)]
     validation: Share
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "fp32", "bf16"]
     workers: Annotated[
-        Literal["auto"] | Annotated[Whole, Field(ge=0, le=64)],
+        Literal["auto"] | Annotated[Integer, Field(ge=0, le=64)],
         Field(description="should be 'auto' or a number from 0 to 64"),
     ]
     threads: Annotated[
-        Literal["auto"] | Annotated[Whole, Field(ge=1, le=1024)],
+        Literal["auto"] | Annotated[Integer, Field(ge=1, le=1024)],
         Field(description="should be 'auto' or a number from 1 to 1024"),
     ]
     deterministic: Switch
     label_smoothing: Share
     ema: Share
     tensorboard: Switch
-    optimizer: Optimizer
-    find_lr: FindLr
-    schedule: Schedule
-    augment: Augment
-    evaluate: Evaluate
-    misclassified: Misclassified
-    gradcam: GradCam
+    optimizer: OptimizerConfig
+    find_lr: FindLrConfig
+    schedule: ScheduleConfig
+    augment: AugmentConfig
+    evaluate: EvaluateConfig
+    misclassified: MisclassifiedConfig
+    gradcam: GradCamConfig
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -172,10 +172,10 @@ class Params(Group):
                 "optimizer.lr: 'find' is for optimizer.name: sgd; muon has two rates, "
                 "which one test cannot tell apart"
             )
-        peak, epochs, cycle = self.schedule.peak, self.epochs, self.schedule
-        if cycle.name == "one_cycle" and peak >= epochs:
+        peak, epochs, schedule = self.schedule.peak, self.epochs, self.schedule
+        if schedule.name == "one_cycle" and peak >= epochs:
             raise ValueError(f"schedule.peak: should be less than epochs ({epochs}), not {peak:g}")
-        if cycle.name == "one_cycle" and cycle.annihilation and peak >= epochs / 2:
+        if schedule.name == "one_cycle" and schedule.annihilation and peak >= epochs / 2:
             raise ValueError(
                 f"schedule.peak: should be less than half of epochs ({epochs}) with annihilation, "
                 f"which takes what is left after the way up and down, not {peak:g}"
@@ -183,8 +183,8 @@ class Params(Group):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key that is there twice, of which it would take the last without a word."""
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key that is there twice; it would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -194,7 +194,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load(path: Path = artifacts.PARAMS) -> Params:
+def load_params(path: Path = artifacts.PARAMS) -> Params:
     """Read and check the parameters.
 
     Raises:
@@ -202,7 +202,7 @@ def load(path: Path = artifacts.PARAMS) -> Params:
             outside its limits; a line for each.
     """
     try:
-        content = yaml.load(artifacts.require(path).read_text(encoding="utf-8"), Loader=_Loader)
+        content = yaml.load(artifacts.require(path).read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: dates and numbers that are none
         raise InputError(f"{path}: not valid YAML: {_yaml_reason(error)}") from error
     except RecursionError as error:
@@ -213,7 +213,7 @@ def load(path: Path = artifacts.PARAMS) -> Params:
         return Params.model_validate(content)
     except ValidationError as error:
         details = error.errors()
-        # A misspelt key is missing under its right name too; that would be two lines for one mistake.
+        # A misspelled key is missing under its right name too; that would be two lines for one mistake.
         if any(detail["type"] == "extra_forbidden" for detail in details):
             details = [detail for detail in details if detail["type"] != "missing"]
         # Each branch of a union has its say; the same line once is enough.
@@ -221,12 +221,30 @@ def load(path: Path = artifacts.PARAMS) -> Params:
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
 
 
+def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Parameters with their names as `-S` takes them, e.g. `optimizer.lr`."""
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _to_number(value)
+
+
+def _to_number(value: object) -> object:
+    """The number that PyYAML takes for a string: DVC writes 0.00001 as 1e-05."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _explain(error: ErrorDetails, content: dict[str, Any]) -> str:
     """One line for one of pydantic's errors."""
     if not error["loc"]:  # of the whole: `_fit_together` names the key itself
         return error["msg"].removeprefix("Value error, ")
     # Its location goes on, behind group and key, with the branch of a union or the place in a list.
-    group, name, prefix, holder = Params, str(error["loc"][0]), "", content
+    group: type[Group] = Params
+    name, prefix, holder = str(error["loc"][0]), "", content
     inner = Params.model_fields[name].annotation if name in Params.model_fields else None
     if _is_group(inner) and isinstance(content.get(name), dict) and len(error["loc"]) > 1:
         group, name, prefix, holder = inner, str(error["loc"][1]), f"{name}.", content[name]
@@ -248,7 +266,7 @@ def _explain(error: ErrorDetails, content: dict[str, Any]) -> str:
     return f"{key}: {rule}, not {_show(value)}"
 
 
-def _is_group(annotation: object) -> bool:
+def _is_group(annotation: object) -> TypeGuard[type[Group]]:
     return isinstance(annotation, type) and issubclass(annotation, Group)
 
 

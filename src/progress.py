@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 
-REDRAW = 0.5  # seconds between two looks at the numbers; on a GPU each look waits for the device
-LOG_EVERY = 30.0  # seconds between two lines where there is no terminal
+REDRAW_INTERVAL = 0.5  # seconds between two looks at the numbers; on a GPU each look waits for the device
+LOG_INTERVAL = 30.0  # seconds between two lines where there is no terminal
 
 
 def bar(**options: Any) -> tqdm:
@@ -19,19 +19,19 @@ def bar(**options: Any) -> tqdm:
 
 
 class TrainingProgress:
-    """A bar an epoch on a terminal, a line now and then elsewhere; both end in a line an epoch.
+    """One bar per epoch on a terminal, a line now and then elsewhere; both end in one line per epoch.
 
     Args:
         epochs: how many the training has.
         steps: how many batches an epoch has.
-        done: epochs that were over before.
+        epochs_done: how many were over before.
     """
 
-    def __init__(self, epochs: int, steps: int, done: int = 0) -> None:
+    def __init__(self, epochs: int, steps: int, epochs_done: int = 0) -> None:
         self.epochs, self.steps = epochs, steps
         self.started = time.monotonic()
-        self.steps_left = (epochs - done) * steps
-        self.done = 0
+        self.steps_left = (epochs - epochs_done) * steps
+        self.steps_done = 0
         self.terminal = sys.stderr.isatty()
 
     def track(self, epoch: int, batches: Iterable[T], numbers: Callable[[], str]) -> Iterator[T]:
@@ -42,16 +42,16 @@ class TrainingProgress:
             for step, batch in enumerate(batches, 1):
                 yield batch
                 images += len(batch[1])  # type: ignore[index]
-                self.done += 1
+                self.steps_done += 1
                 now = time.monotonic()
-                if now - last_shown < REDRAW and step < self.steps:
+                if now - last_shown < REDRAW_INTERVAL and step < self.steps:
                     continue
                 last_shown = now
                 self.rate = images / (now - started)
                 text = f"{numbers()}, {self.rate:.0f} images/s, {self.time_left()} left"
                 shown.n = step
                 shown.set_postfix_str(text)
-                if not self.terminal and now - last_logged >= LOG_EVERY:
+                if not self.terminal and now - last_logged >= LOG_INTERVAL:
                     last_logged = now
                     print(f"{self._name(epoch)}, batch {step}/{self.steps}: {text}", flush=True)
 
@@ -65,7 +65,7 @@ class TrainingProgress:
     def time_left(self) -> str:
         """Of the whole training, from the pace so far, validation included: h:mm:ss."""
         elapsed = time.monotonic() - self.started
-        left = elapsed / self.done * (self.steps_left - self.done)
+        left = elapsed / self.steps_done * (self.steps_left - self.steps_done)
         minutes, seconds = divmod(round(left), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02}:{seconds:02}"

@@ -1,18 +1,19 @@
-"""Computes what the images are normalised with."""
+"""Computes what the images are normalized with."""
 
-from src import artifacts, datasets
-from src.errors import run_stage
-from src.stats import channel_stats
+from src import artifacts
+from src.command import run_main
+from src.data.dataset import load_dataset
+from src.data.mean_std import channel_mean_std
 
 
 def main() -> None:
-    dataset = datasets.load()
-    # The test split's figures are for information; nothing is ever normalised with them.
-    stats = {**channel_stats(dataset.train.images), "test": channel_stats(dataset.test.images)}
-    artifacts.write_json(artifacts.STATS, stats)
-    for figure in ("mean", "std"):
-        print(f"{figure}: {', '.join(f'{value:.8f}' for value in stats[figure])}")
+    dataset = load_dataset()
+    mean_std = channel_mean_std(dataset.train.images)
+    # The test split's figures are for information; nothing is ever normalized with them.
+    artifacts.write_json(artifacts.MEAN_STD, {**mean_std, "test": channel_mean_std(dataset.test.images)})
+    for name, values in (("mean", mean_std["mean"]), ("std", mean_std["std"])):
+        print(f"{name}: {', '.join(f'{value:.8f}' for value in values)}")
 
 
 if __name__ == "__main__":
-    run_stage("compute_mean_std", main)
+    run_main("compute_mean_std", main)

@@ -2,64 +2,53 @@
 
 import numpy as np
 
-from src import artifacts, checkpoint, datasets, hardware, params, predictions, scoring, significance
-from src.errors import run_stage
-from src.inference import Normalise, predict_views
+from src import artifacts, schema
+from src.command import run_main
+from src.data.dataset import load_dataset
+from src.data.mean_std import load_mean_std
+from src.data.normalization import Normalize
+from src.evaluation import scores
+from src.evaluation.inference import predict_views
+from src.evaluation.label_issues import find_label_issues
+from src.evaluation.metrics import measure
+from src.evaluation.mistakes import class_accuracy, confusion_matrix
+from src.evaluation.predictions import Predictions, write_predictions
+from src.hardware import choose_hardware, explain_out_of_memory, set_up_torch
+from src.models.trained import load_trained
+from src.params import load_params
 
 
 def main() -> None:
-    settings = params.load()
-    dataset = datasets.load()
-    stats = artifacts.read_json(artifacts.STATS, "mean", "std")
-    used = hardware.choose(settings.device, settings.precision)
-    hardware.set_up(settings.threads, settings.deterministic)
-    model = used.place(checkpoint.load().model)
+    params = load_params()
+    dataset = load_dataset()
+    mean_std = load_mean_std()
+    hardware = choose_hardware(params.device, params.precision)
+    set_up_torch(params.threads, params.deterministic)
+    model = hardware.place(load_trained(of=dataset.classes).model)
 
     test = dataset.test
-    normalise = Normalise(stats["mean"], stats["std"], used.device)
-    size = settings.evaluate.batch_size
-    with hardware.memory_for("evaluate.batch_size", size):
-        views = predict_views(model, test.images, normalise, used, settings.evaluate.tta, size)
+    normalize = Normalize(mean_std["mean"], mean_std["std"], hardware.device)
+    config = params.evaluate
+    with explain_out_of_memory("evaluate.batch_size", config.batch_size):
+        views = predict_views(model, test.images, normalize, hardware, config.tta, config.batch_size)
     logits = views.mean(0)
-    found = predictions.Predictions(test.labels, np.exp(scoring.log_softmax(logits)), dataset.classes)
-    per_class = dict(
-        zip(
-            dataset.classes,
-            scoring.class_accuracy(found.predicted, test.labels, len(dataset.classes)),
-            strict=True,
-        )
-    )
-    accuracy = scoring.accuracy(found.predicted, test.labels)
-    low, high = significance.accuracy_interval(int((found.predicted == test.labels).sum()), len(test))
-    without_tta = scoring.accuracy(views[0].argmax(1), test.labels)
-    metrics = {
-        "accuracy": accuracy,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "loss": scoring.cross_entropy(logits, test.labels),
-        "calibration_error": scoring.calibration_error(found.probabilities, test.labels),
-        "per_class": per_class,
-        "accuracy_without_tta": without_tta,
-    }
-    predictions.write(found)
-    names = np.array(dataset.classes)
-    artifacts.write_csv(
-        artifacts.CONFUSION,
-        [
-            {"actual": actual, "predicted": predicted}
-            for actual, predicted in zip(names[found.actual], names[found.predicted], strict=True)
-        ],
-        ["actual", "predicted"],
-    )
-    artifacts.write_csv(
-        artifacts.CLASS_ACCURACY,
-        [{"class": name, "accuracy": value} for name, value in per_class.items()],
-        ["class", "accuracy"],
-    )
+    probabilities = np.exp(scores.log_softmax(logits))
+    predictions = Predictions.from_probabilities(test.labels, probabilities, dataset.classes)
+    accuracy_without_tta = scores.accuracy(views[0].argmax(1), test.labels)
+
+    loss = scores.cross_entropy(logits, test.labels)
+    metrics = measure(predictions) | {"loss": loss, "accuracy_without_tta": accuracy_without_tta}
+    write_predictions(predictions)
+    answers = predictions.frame()[list(schema.CONFUSION.columns)]
+    schema.write_table(schema.CONFUSION, answers)
+    schema.write_table(schema.CONFUSION_MATRIX, confusion_matrix(predictions))
+    schema.write_table(schema.CLASS_ACCURACY, class_accuracy(predictions))
+    schema.write_table(schema.LABEL_ISSUES, find_label_issues(predictions))
     artifacts.write_json(artifacts.TEST_METRICS, metrics)
-    note = "" if settings.evaluate.tta == "none" else f"; {without_tta:.2%} without test-time augmentation"
-    print(f"test accuracy {accuracy:.2%} ({low:.1%} to {high:.1%}) of {len(test)} images{note}")
+    note = "" if config.tta == "none" else f"; {accuracy_without_tta:.2%} without test-time augmentation"
+    interval = f"{metrics['accuracy_low']:.1%} to {metrics['accuracy_high']:.1%}"
+    print(f"test accuracy {metrics['accuracy']:.2%} ({interval}) of {len(test)} images{note}")
 
 
 if __name__ == "__main__":
-    run_stage("evaluate", main)
+    run_main("evaluate", main)

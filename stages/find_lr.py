@@ -1,47 +1,48 @@
 """Finds the learning rate by a range test where `optimizer.lr: find` asks for it; else passes it on."""
 
-from src import artifacts, datasets, params
-from src.errors import run_stage
+import pandas as pd
 
-COLUMNS = ("lr", "loss", "smoothed", "chosen")
+from src import artifacts, schema
+from src.command import run_main
+from src.data.dataset import load_dataset
+from src.data.mean_std import load_mean_std
+from src.params import Params, load_params
 
 
 def main() -> None:
-    settings = params.load()
-    given = settings.optimizer.lr
+    params = load_params()
+    given = params.optimizer.lr
     if given == "find":
-        find(settings)
+        find(params)
         return
     # A row without a loss: the chart marks the rate.
-    artifacts.write_csv(artifacts.LR_RANGE, [{"lr": given, "chosen": given}], COLUMNS)
+    row = {"lr": [given], "loss": [None], "smoothed": [None], "chosen": [given]}
+    schema.write_table(schema.LR_RANGE, pd.DataFrame(row))
     artifacts.write_json(artifacts.LR, {"lr": given})
     print(f"optimizer.lr is given: {given:g}")
 
 
-def find(settings: params.Params) -> None:
+def find(params: Params) -> None:
     """Run the test; write the curve and the rate chosen from it."""
     # Here, because torch takes seconds to import, and a given rate does without.
-    from src import hardware, range_test
-    from src.preparation import prepare
+    from src import lr_finder
+    from src.hardware import choose_hardware, explain_out_of_memory
+    from src.training.setup import set_up_training
 
-    dataset = datasets.load()
-    stats = artifacts.read_json(artifacts.STATS, "mean", "std")
-    used = hardware.choose(settings.device, settings.precision)
-    prepared = prepare(settings, dataset, stats, used)
-    with hardware.memory_for("batch_size", settings.batch_size):
-        curve = range_test.range_test(prepared, used, settings)
-    chosen = range_test.choose(curve, settings.find_lr, settings.schedule.name)
-    rows = [
-        {"lr": f"{lr:.6g}", "loss": f"{loss:.6g}", "smoothed": f"{smoothed:.6g}", "chosen": chosen}
-        for lr, loss, smoothed in zip(curve.rates, curve.losses, curve.smoothed, strict=True)
-    ]
-    artifacts.write_csv(artifacts.LR_RANGE, rows, COLUMNS)
+    hardware = choose_hardware(params.device, params.precision)
+    setup = set_up_training(params, load_dataset(), load_mean_std(), hardware)
+    with explain_out_of_memory("batch_size", params.batch_size):
+        test = lr_finder.run_range_test(setup, hardware, params)
+    chosen = lr_finder.choose_lr(test, params.find_lr, params.schedule.name)
+    columns = {"lr": test.rates, "loss": test.losses, "smoothed": test.smoothed, "chosen": chosen}
+    schema.write_table(schema.LR_RANGE, pd.DataFrame(columns))
     artifacts.write_json(artifacts.LR, {"lr": chosen})
-    share = len(rows) / (settings.epochs * len(prepared.batches))
-    print(f"learning rate {chosen:g}, from a range test of {len(rows)} steps, {share:.1%} of the training's")
-    if range_test.is_cut_short(curve, chosen):
+    steps = len(test.rates)
+    share = steps / (params.epochs * len(setup.batches))
+    print(f"learning rate {chosen:g}, from a range test of {steps} steps, {share:.1%} of the training's")
+    if lr_finder.is_cut_short(test, chosen):
         print("the loss falls to the end of the range: a higher find_lr.highest may find a higher rate")
 
 
 if __name__ == "__main__":
-    run_stage("find_lr", main)
+    run_main("find_lr", main)

@@ -1,55 +1,52 @@
 """Picks mistakes and shows them."""
 
-from src import artifacts, datasets, figures, params, predictions
-from src.errors import run_stage
-from src.label_doubts import doubtful_labels
+import pandas as pd
 
-COLUMNS = 5
+from src import artifacts, figures, schema
+from src.command import run_main
+from src.data.dataset import load_dataset
+from src.evaluation.mistakes import choose_mistakes
+from src.evaluation.predictions import read_predictions
+from src.params import load_params
+
+COLUMNS = 5  # pictures in a row of the gallery
+CHOICE = {
+    "confident": "the {} most confidently wrong",
+    "index": "the first {}",
+    "random": "{} at random",
+}
 
 
 def main() -> None:
-    settings = params.load()
-    dataset = datasets.load()
-    found = predictions.read(dataset.classes, len(dataset.test))
-    chosen = predictions.choose_mistakes(
-        found, settings.misclassified.count, settings.misclassified.order, settings.seed
+    params = load_params()
+    config = params.misclassified
+    dataset = load_dataset()
+    predictions = read_predictions(dataset.classes, len(dataset.test))
+    label_issues = schema.read_table(schema.LABEL_ISSUES, dataset.classes)
+    chosen = choose_mistakes(predictions, config.count, config.order, params.seed)
+    table = predictions.frame().iloc[chosen]
+    table = table.assign(
+        actual_probability=predictions.actual_probability[chosen],
+        label_issue=table["index"].isin(label_issues["index"]),
     )
-    doubted = doubtful_labels(found.probabilities, found.actual)
-    rows = []
-    for index in chosen.tolist():
-        actual, predicted = int(found.actual[index]), int(found.predicted[index])
-        rows.append(
-            {
-                "index": index,
-                "actual": dataset.classes[actual],
-                "predicted": dataset.classes[predicted],
-                "confidence": f"{found.confidence[index]:.8g}",
-                "actual_probability": f"{found.probabilities[index, actual]:.8g}",
-                "label_doubted": str(bool(doubted[index])).lower(),
-            }
-        )
-    columns = ["index", "actual", "predicted", "confidence", "actual_probability", "label_doubted"]
-    artifacts.write_csv(artifacts.MISCLASSIFIED, rows, columns)
+    schema.write_table(schema.MISCLASSIFIED, table)
 
-    wrong = int((found.predicted != found.actual).sum())
-    choice = {
-        "confident": "the {} most confidently wrong",
-        "index": "the first {}",
-        "random": "{} at random",
-    }[settings.misclassified.order]
-    heading = f"{wrong:,} of {len(found.actual):,} test images misclassified"
-    if rows:
-        heading += f"; {choice.format(len(rows))}"
-    if any(doubted[chosen]):
-        heading += "\n?: going by this model, the label itself may be wrong"
-    titles = [
-        f"is {row['actual']}{'?' * (row['label_doubted'] == 'true')}\n"
-        f"taken for {row['predicted']}\n{float(row['confidence']):.1%} sure"
-        for row in rows
-    ]
+    wrong = int((~predictions.right).sum())
+    heading = f"{wrong:,} of {len(predictions.right):,} test images misclassified"
+    if len(table):
+        heading += f"; {CHOICE[config.order].format(len(table))}"
+    print(heading)
+    if table["label_issue"].any():
+        heading += "\n?: according to this model, the label itself may be wrong"
+    titles = [title(row) for _, row in table.iterrows()]
     figures.save_grid(artifacts.MISCLASSIFIED_GALLERY, dataset.test.images[chosen], titles, COLUMNS, heading)
-    print(heading.partition("\n")[0])
+
+
+def title(row: pd.Series) -> str:
+    """What stands over the picture of a mistake."""
+    mark = "?" if row["label_issue"] else ""
+    return f"is {row['actual']}{mark}\ntaken for {row['predicted']}\n{row['confidence']:.1%} sure"
 
 
 if __name__ == "__main__":
-    run_stage("find_misclassified", main)
+    run_main("find_misclassified", main)

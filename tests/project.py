@@ -1,59 +1,140 @@
-"""A copy of the project that tests may run and change."""
+"""A copy of the project that tests may run and change, and stages called without a process."""
 
 import hashlib
+import importlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from src import artifacts, datasets
+from src import artifacts, command
+from src.data.dataset import Dataset, save_dataset
 from tests.conftest import ROOT, shipped_params
 
 # Small enough for a test, of which two run at a time, and otherwise the shipped configuration.
 SMALL = {"dataset": "sample", "epochs": 2, "batch_size": 50, "threads": 1}
+STAGES = [
+    "download",
+    "compute_mean_std",
+    "find_lr",
+    "preview",
+    "train",
+    "evaluate",
+    "find_misclassified",
+    "gradcam",
+]
+
+
+def call(stage: str) -> None:
+    """Do in this process, in the working folder, what `python -m stages.NAME` does in one of its own."""
+    command.run_main(stage, importlib.import_module(f"stages.{stage}").main)
+
+
+def set_params(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Change params.yaml; keys as `-S` takes them, e.g. `optimizer.lr`."""
+    path = folder / artifacts.PARAMS
+    content = yaml.safe_load(path.read_text())
+    for key, value in changes.items():
+        *groups, name = key.split(".")
+        target = content
+        for group in groups:
+            target = target[group]
+        assert name in target
+        target[name] = value
+    replace(path, yaml.safe_dump(content, sort_keys=False))
+
+
+def replace(path: Path, content: str | bytes) -> None:
+    """Write a file that may be a link to another project's."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def tracing(folder: Path) -> dict[str, str]:
+    """The environment in which every stage notes in `folder` what it imports."""
+    return {"PYTHONPATH": str(ROOT / "tests/tracing"), "TRACE_IMPORTS_TO": str(folder)}
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Link what is never written again, the objects of git and of DVC's cache; copy all else."""
+    if "/.git/objects/" in source or "/.dvc/cache/files/" in source:
+        try:
+            os.link(source, target)
+            return
+        except OSError:  # another file system, or one without links
+            pass
+    shutil.copy2(source, target)
 
 
 class Project:
-    """The tracked and the new files of the working tree, committed to a repository of their own.
+    """A repository of its own, made of the working tree.
 
     Its sample has 20 + 10 images of each class, and params.yaml asks for it.
     """
 
-    def __init__(self, folder: Path, tiny: datasets.Dataset) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.identity = {
             f"GIT_{role}_{part}": "tester@example.org"
             for role in ("AUTHOR", "COMMITTER")
             for part in ("NAME", "EMAIL")
         }
+
+    @classmethod
+    def create(cls, folder: Path, tiny: Dataset) -> "Project":
+        """Commit the tracked and the new files of the working tree, without results, to a new repository."""
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.check_output(listed, cwd=ROOT, text=True).splitlines():
             if (ROOT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
-        datasets.save(tiny, folder / artifacts.SAMPLE)
+        save_dataset(tiny, folder / artifacts.SAMPLE)
         (folder / artifacts.PARAMS).write_text(yaml.safe_dump(shipped_params() | SMALL, sort_keys=False))
         for result in (*folder.glob("metrics/*.json"), *folder.glob("plots/*.csv"), folder / "dvc.lock"):
             result.unlink(missing_ok=True)
-        self.run("git", "init", "--quiet", "--initial-branch=main")
-        self.commit()
+        project = cls(folder)
+        project.run("git", "init", "--quiet", "--initial-branch=main")
+        project.commit()
+        return project
+
+    def copy(self, folder: Path) -> "Project":
+        """The whole project elsewhere, with git's history and DVC's cache."""
+        # .dvc/tmp has locks and absolute paths.
+        skip = [str(self.folder / ".dvc/tmp")]
+        shutil.copytree(
+            self.folder,
+            folder,
+            symlinks=True,
+            copy_function=_link_or_copy,
+            ignore=lambda parent, names: [name for name in names if str(Path(parent, name)) in skip],
+        )
+        return Project(folder)
+
+    def copy_results(self, folder: Path) -> None:
+        """What stages read and write, without code, git or DVC."""
+        for name in ("data", "metrics", "plots"):
+            shutil.copytree(self.folder / name, folder / name)
+        shutil.copy2(self.folder / artifacts.PARAMS, folder)
 
     def commit(self) -> None:
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--message=Start")
 
-    def edit(self, changes: dict[str, str]) -> None:
-        path = self.folder / artifacts.PARAMS
-        text = path.read_text()
-        for old, new in changes.items():
-            assert old in text
-            text = text.replace(old, new, 1)
-        path.write_text(text)
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Change params.yaml; keys as `-S` takes them."""
+        set_params(self.folder, changes)
+
+    def restore(self) -> None:
+        """Have everything as it was committed."""
+        self.run("git", "restore", ".")
+        self.run("dvc", "checkout")
 
     def attempt(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command with this Python's tools first in the path, and no git settings but `identity`."""
@@ -76,9 +157,11 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        home = {"PATH": path, "HOME": str(self.folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
+        home = self.folder.parent
+        isolated = {"PATH": path, "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+        isolated["DVC_SITE_CACHE_DIR"] = str(home / "dvc-site-cache")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "DVC_", "MAKE"))}
-        return inherited | self.identity | home
+        return inherited | self.identity | isolated
 
     def run(self, *command: str, **environment: str) -> str:
         """Run a command that has to succeed; its standard output."""
@@ -105,15 +188,13 @@ class Project:
             for path in paths
         }
 
-    def stages_run(self, output: str) -> list[str]:
-        """The stages that DVC says it ran."""
-        return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+    def show(self, revision: str, path: Path) -> str:
+        """A file that git has of a branch, tag or experiment.
 
-    def lock(self, experiment: str) -> str:
-        """The lock file of an experiment: the sum of every output, the model's and the pictures' too."""
-        pattern = f"refs/exps/**/{experiment}"
-        [ref] = self.run("git", "for-each-ref", "--format=%(refname)", pattern).split()
-        return self.run("git", "show", f"{ref}:dvc.lock")
+        Of `dvc.lock`, which holds the sum of every output, two that are equal are two runs that agree.
+        """
+        refs = self.run("git", "for-each-ref", "--format=%(refname)", f"refs/**/{revision}").split()
+        return self.run("git", "show", f"{refs[0]}:{path.as_posix()}")
 
     def run_queue(self, *options: str) -> None:
         """Run what is queued to its end: the workers keep our pipe open for as long as they live."""
@@ -121,3 +202,8 @@ class Project:
         status = self.run("dvc", "queue", "status")
         assert "Success" in status, status
         assert not re.search("Queued|Running|Failed", status), status
+
+
+def stages_run(output: str) -> list[str]:
+    """The stages that DVC says it ran."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src import figures, heatmaps
+from src import figures
+from src.explanation import overlays
 
 
 def pixels(path) -> np.ndarray:
@@ -12,18 +13,18 @@ def pixels(path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def has(picture: np.ndarray, colour: tuple[int, int, int], least: int) -> bool:
-    return int((np.abs(picture.astype(int) - colour).max(axis=2) <= 2).sum()) >= least
+def has(picture: np.ndarray, color: tuple[int, int, int], least: int) -> bool:
+    return int((np.abs(picture.astype(int) - color).max(axis=2) <= 2).sum()) >= least
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_a_grid_shows_every_image(tmp_path, count):
-    colours = np.random.default_rng(0).integers(0, 200, (count, 3), np.uint8)
-    images = np.broadcast_to(colours[:, None, None], (count, 32, 32, 3))
+    colors = np.random.default_rng(0).integers(0, 200, (count, 3), np.uint8)
+    images = np.broadcast_to(colors[:, None, None], (count, 32, 32, 3))
     figures.save_grid(tmp_path / "g.png", images, [f"number {n}" for n in range(count)], 5, "Heading")
     picture = pixels(tmp_path / "g.png")
-    for colour in colours:
-        assert has(picture, tuple(colour.tolist()), 100 * 100)
+    for color in colors:
+        assert has(picture, tuple(color.tolist()), 100 * 100)
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path, random_images):
@@ -35,28 +36,23 @@ def test_the_same_content_gives_the_same_bytes(tmp_path, random_images):
 
 
 def explanation(tmp_path, maps: list[float]) -> np.ndarray:
-    """The picture of a grey image with a constant map a class."""
+    """The picture of a gray image with a constant map a class."""
     image = np.full((32, 32, 3), 100, np.uint8)
     levels = np.array(maps, np.float32)[None, :, None, None] * np.ones((1, 1, 32, 32), np.float32)
-    heatmaps.save_explanation(tmp_path / "e.png", image, ["layer"], ["cat", "dog"], levels, "Heading")
+    overlays.save_explanation(tmp_path / "e.png", image, ["layer"], ["cat", "dog"], levels, "Heading")
     return pixels(tmp_path / "e.png")
 
 
 def overlay(share: float) -> tuple[int, int, int]:
-    colour = np.array(heatmaps.HEAT(share)[:3]) * 255
+    color = np.array(overlays.HEAT(share)[:3]) * 255
     strength = 0.8 * share**0.6
-    return tuple(((1 - strength) * 100 + strength * colour).round().astype(int).tolist())
+    return tuple(((1 - strength) * 100 + strength * color).round().astype(int).tolist())
 
 
 def test_the_maps_of_a_layer_share_one_scale(tmp_path):
     picture = explanation(tmp_path, [8.0, 4.0])
     assert has(picture, overlay(1.0), 100 * 100)
     assert has(picture, overlay(0.5), 100 * 100)
-
-
-def test_maps_as_bytes():
-    maps = np.array([[[-1.0, 0.5], [1.0, 2.0]], [[-3.0, -2.0], [-1.0, 0.0]]])
-    assert heatmaps.to_bytes(maps).tolist() == [[[0, 64], [128, 255]], [[0, 0], [0, 0]]]
 
 
 @pytest.mark.parametrize("maps", [[8.0, -4.0], [0.0, 0.0], [-1.0, -2.0], [8.0, 1e-6]])
@@ -72,7 +68,7 @@ def test_probes_show_where_but_do_not_blow_up_noise(tmp_path):
     images = np.full((3, 32, 32, 3), 100, np.uint8)
     maps = np.ones((1, 3, 1, 1), np.float32) * np.array([8.0, 4.0, 1e-3], np.float32)[:, None, None]
     maps = np.broadcast_to(maps, (1, 3, 32, 32))
-    heatmaps.save_probes(tmp_path / "p.png", images, ["a", "b", "c"], [True, False, True], ["x"], maps, "H")
+    overlays.save_probes(tmp_path / "p.png", images, ["a", "b", "c"], [True, False, True], ["x"], maps, "H")
     picture = pixels(tmp_path / "p.png")
     full = int((np.abs(picture.astype(int) - overlay(1.0)).max(axis=2) <= 2).sum())
     plain = int((np.abs(picture.astype(int) - 100).max(axis=2) <= 2).sum())

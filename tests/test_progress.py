@@ -1,21 +1,21 @@
 import pytest
 
-from src import progress
+from src.progress import TrainingProgress, time
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """Ten seconds a batch."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
 def test_lines_in_a_log(clock, capsys):
-    shown = progress.TrainingProgress(epochs=2, steps=8)
-    for _ in shown.track(1, [([], [0] * 5)] * 8, lambda: "loss 1.0"):
+    progress = TrainingProgress(epochs=2, steps=8)
+    for _ in progress.track(1, [([], [0] * 5)] * 8, lambda: "loss 1.0"):
         clock[0] += 10
-    shown.end_epoch(1, "loss 0.9")
+    progress.end_epoch(1, "loss 0.9")
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "epoch 1/2, batch 3/8: loss 1.0, 0 images/s, 0:02:10 left",
@@ -25,7 +25,14 @@ def test_lines_in_a_log(clock, capsys):
 
 
 def test_images_a_second(clock):
-    shown = progress.TrainingProgress(epochs=1, steps=4)
-    for _ in shown.track(1, [([], [0] * 50)] * 4, str):
+    progress = TrainingProgress(epochs=1, steps=4)
+    for _ in progress.track(1, [([], [0] * 50)] * 4, str):
         clock[0] += 10
-    assert shown.rate == 5
+    assert progress.rate == 5
+
+
+def test_the_time_left_after_a_restart_is_that_of_the_epochs_to_come(clock):
+    progress = TrainingProgress(epochs=5, steps=4, epochs_done=3)
+    for _ in progress.track(4, [([], [0] * 5)] * 4, str):
+        clock[0] += 10
+    assert progress.time_left() == "0:00:40"

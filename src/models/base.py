@@ -6,7 +6,7 @@ GROUPS = 32  # channels are cut into this many groups; the choice of Wu & He, "G
 
 
 class Classifier(nn.Module):
-    """A network from normalised images (N, 3, H, W) to logits (N, classes).
+    """A network from normalized images (N, 3, H, W) to logits (N, classes).
 
     `cam_layers` names the layers worth a Grad-CAM map, shallow to deep: each ends a resolution of the
     network, behind its last non-linearity.
@@ -18,7 +18,7 @@ class Classifier(nn.Module):
         """Set, before training, what depends on the data; nothing in most models.
 
         Args:
-            images: normalised training images (N, 3, H, W), on the model's device.
+            images: normalized training images (N, 3, H, W), on the model's device.
         """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ class Classifier(nn.Module):
 
 
 def norm_layer(norm: str, channels: int) -> nn.Module:
-    """A normalisation over `channels` feature maps.
+    """A normalization over `channels` feature maps.
 
     Args:
         norm: `batch`; `layer`, over all channels and pixels of an image (group norm with one group);

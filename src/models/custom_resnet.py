@@ -45,7 +45,7 @@ class CustomResNet(Classifier):
 
 
 def _conv(inputs: int, outputs: int, norm: str, pool: bool) -> list[nn.Module]:
-    """3×3 convolution, max-pool of 2 if `pool`, normalisation, ReLU."""
+    """3×3 convolution, max-pool of 2 if `pool`, normalization, ReLU."""
     conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
     pooling = [nn.MaxPool2d(2)] if pool else []
     return [conv, *pooling, norm_layer(norm, outputs), nn.ReLU()]

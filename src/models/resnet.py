@@ -20,7 +20,7 @@ class BasicBlock(nn.Module):
         self.norm1 = norm_layer(norm, outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.norm2 = norm_layer(norm, outputs)
-        self.shortcut = nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             # Batch norm whatever `norm` is: the projection has no non-linearity behind it to protect.
             self.shortcut = nn.Sequential(

@@ -1,0 +1,31 @@
+"""What every stage and command does as a process: start clean, end in one line."""
+
+import sys
+from collections.abc import Callable
+
+from src import artifacts
+from src.errors import InputError
+
+
+def run_main(name: str, main: Callable[[], None]) -> None:
+    """Run a stage or a command; an error the user can fix ends it with one line and status 1.
+
+    What killed processes left half-written in the project is removed first.
+
+    Args:
+        name: what the line begins with.
+        main: does the work; raises `InputError` for bad input.
+    """
+    try:
+        artifacts.remove_leftovers()
+        main()
+    except InputError as error:
+        sys.exit("\n".join(f"{name}: {line}" for line in str(error).splitlines()))
+    except OSError as error:
+        # A full disk, a folder without write permission: the system's own words say it best.
+        if error.filename is None and error.strerror is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"{name}: {where}{error.strerror}")
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: interrupted")

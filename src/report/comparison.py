@@ -1,0 +1,162 @@
+"""Which mistakes one model makes and the other does not."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from src.errors import InputError
+from src.evaluation import significance
+from src.evaluation.predictions import Predictions
+from src.report.run import Run
+
+
+class Outcome(StrEnum):
+    """What became of an image between the first model and the second."""
+
+    RIGHT = "right"
+    FIXED = "fixed"
+    BROKEN = "broken"
+    SAME = "same"  # wrong in both, the same answer
+    DIFFERENT = "different"  # wrong in both, another answer
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """A class of the test split, in numbers of its images."""
+
+    name: str
+    images: int
+    right_a: int
+    right_b: int
+    fixed: int
+    broken: int
+
+
+@dataclass(frozen=True)
+class ConfusionChange:
+    """How often images of class `actual` were taken for `predicted`, by each model."""
+
+    actual: str
+    predicted: str
+    a: int
+    b: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same images.
+
+    Attributes:
+        outcomes: `Outcome` (N,), of each image.
+        accuracies: of both, 0–1.
+        interval: confidence interval of the accuracies' difference, b minus a.
+        p_value: of McNemar's test.
+        churn: share of images that got another answer, right or wrong; Milani Fard et al., "Launch and
+            Iterate: Reducing Prediction Churn", 2016.
+        classes: a row each, in the order of the dataset.
+        confusions: those whose number differs, those that shrank most first.
+        params: key to its values in both, where they differ; None where a key is missing.
+    """
+
+    a: Run
+    b: Run
+    outcomes: np.ndarray
+    accuracies: tuple[float, float]
+    interval: tuple[float, float]
+    p_value: float
+    churn: float
+    classes: list[ClassChange]
+    confusions: list[ConfusionChange]
+    params: dict[str, tuple[object, object]]
+
+    @property
+    def difference(self) -> float:
+        """Accuracy of b minus accuracy of a."""
+        return self.accuracies[1] - self.accuracies[0]
+
+    @property
+    def negative_flips(self) -> float:
+        """Share of images that were right and no longer are.
+
+        Yan et al., "Positive-Congruent Training: Towards Regression-Free Model Updates", 2021.
+        """
+        return self.count(Outcome.BROKEN) / len(self.outcomes)
+
+    def count(self, outcome: Outcome) -> int:
+        """Number of images with that outcome."""
+        return int((self.outcomes == outcome).sum())
+
+    def indices(self, outcome: Outcome) -> list[int]:
+        """Positions of these images in the test split."""
+        return np.flatnonzero(self.outcomes == outcome).tolist()
+
+
+def compare(a: Run, b: Run) -> Comparison:
+    """Compare two runs image by image.
+
+    Raises:
+        InputError: they were not evaluated on the same images.
+    """
+    one, other = a.predictions, b.predictions
+    if one.classes != other.classes:
+        raise InputError(
+            f"{a.name} and {b.name} know different classes: "
+            f"{', '.join(one.classes)}; and {', '.join(other.classes)}"
+        )
+    if a.test_data != b.test_data:
+        datasets = [
+            f"{run.name} on {run.params.get('dataset')} ({len(run.images):,} images)" for run in (a, b)
+        ]
+        raise InputError(f"evaluated on different test images: {' and '.join(datasets)}")
+    outcomes = outcomes_of(one, other)
+    fixed, broken = int((outcomes == Outcome.FIXED).sum()), int((outcomes == Outcome.BROKEN).sum())
+    return Comparison(
+        a,
+        b,
+        outcomes,
+        (float(one.right.mean()), float(other.right.mean())),
+        significance.difference_interval(fixed, broken, len(outcomes)),
+        significance.mcnemar(fixed, broken),
+        float((one.predicted != other.predicted).mean()),
+        _class_changes(one, other, outcomes),
+        _confusion_changes(a, b),
+        _differing_params(a, b),
+    )
+
+
+def outcomes_of(one: Predictions, other: Predictions) -> np.ndarray:
+    """The `Outcome` of each image, str (N,)."""
+    same = one.predicted == other.predicted
+    conditions = [one.right & other.right, other.right, one.right, same]  # the first that holds
+    return np.select(
+        conditions, [Outcome.RIGHT, Outcome.FIXED, Outcome.BROKEN, Outcome.SAME], Outcome.DIFFERENT
+    )
+
+
+def _class_changes(one: Predictions, other: Predictions, outcomes: np.ndarray) -> list[ClassChange]:
+    def count(mask: np.ndarray) -> list[int]:
+        return np.bincount(one.actual[mask], minlength=len(one.classes)).tolist()
+
+    masks = (
+        np.ones_like(one.right),
+        one.right,
+        other.right,
+        outcomes == Outcome.FIXED,
+        outcomes == Outcome.BROKEN,
+    )
+    return [ClassChange(*row) for row in zip(one.classes, *map(count, masks), strict=True)]
+
+
+def _confusion_changes(a: Run, b: Run) -> list[ConfusionChange]:
+    before, after = a.confusions(), b.confusions()
+    changed = np.argwhere((before != after) & ~np.eye(len(before), dtype=bool))
+    names = a.predictions.classes
+    changes = [ConfusionChange(names[i], names[j], int(before[i, j]), int(after[i, j])) for i, j in changed]
+    return sorted(changes, key=lambda change: change.b - change.a)
+
+
+def _differing_params(a: Run, b: Run) -> dict[str, tuple[object, object]]:
+    keys = sorted(set(a.params) | set(b.params))
+    values = {key: (a.params.get(key), b.params.get(key)) for key in keys}
+    return {key: (one, other) for key, (one, other) in values.items() if one != other}

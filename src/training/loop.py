@@ -1,0 +1,242 @@
+"""The training loop."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from src.data.batches import TrainingBatches
+from src.data.dataset import Split
+from src.data.normalization import Normalize
+from src.errors import InputError
+from src.evaluation.inference import predict_logits
+from src.evaluation.scores import accuracy, cross_entropy
+from src.hardware import Hardware
+from src.params import Params
+from src.progress import TrainingProgress
+from src.training.checkpoint import CheckpointFile
+from src.training.ema import WeightAverage
+from src.training.optimizers import create_optimizers
+from src.training.schedules import create_schedule
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A row of the training curves.
+
+    `lr` is the rate of the last step. The training figures are of the augmented images, with the weights as
+    they were for each batch; the validation figures are of plain images after the epoch, with `ema` those of
+    the averaged weights. Both losses are plain cross-entropy: what label smoothing adds to the loss that is
+    minimized is left out, so that the two can be compared.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+    def row(self) -> dict[str, float]:
+        """By column name."""
+        return asdict(self)
+
+
+class TrainingState:
+    """All that changes while a model is trained, and thus all that a checkpoint has to hold.
+
+    Args:
+        model: on its device; trained in place.
+        params: `epochs`, `optimizer`, `schedule` and `ema` matter here.
+        steps: batches in an epoch.
+        device: the model's.
+    """
+
+    def __init__(self, model: nn.Module, params: Params, steps: int, device: torch.device) -> None:
+        self.model, self.device = model, device
+        self.optimizers = create_optimizers(params.optimizer, model)
+        self.schedules = [
+            create_schedule(params.schedule, optimizer, params.epochs, steps) for optimizer in self.optimizers
+        ]
+        self.ema = WeightAverage(model, params.ema) if params.ema else None
+        self.best_weights: dict[str, Tensor] | None = None
+        self.curves: list[Epoch] = []
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The model that is validated and kept: the average of the weights, if there is one."""
+        return self.ema.module if self.ema else self.model
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` takes to resume from here."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedules": [schedule.state_dict() for schedule in self.schedules],
+            "random": _random_state(self.device),
+            "ema": self.ema.state_dict() if self.ema else None,
+            "best_weights": self.best_weights,
+            "curves": [row.row() for row in self.curves],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from what `state_dict` gave, to the same bits."""
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        for schedule, saved in zip(self.schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(saved)
+        if self.ema:
+            self.ema.load_state_dict(state["ema"])
+        _set_random_state(state["random"], self.device)
+        self.best_weights = state["best_weights"]
+        self.curves = [Epoch(**row) for row in state["curves"]]
+
+
+def train(
+    model: nn.Module,
+    batches: TrainingBatches,
+    val_split: Split,
+    normalize: Normalize,
+    hardware: Hardware,
+    params: Params,
+    keep_best: bool,
+    checkpoint: CheckpointFile | None = None,
+    on_epoch_end: Callable[[Epoch], None] = lambda _: None,
+) -> list[Epoch]:
+    """Train `model` in place; returns one row per epoch.
+
+    Args:
+        model: on the hardware's device.
+        batches: what it learns from.
+        val_split: what the validation figures are computed on after each epoch.
+        normalize: turns stored images into the model's input.
+        hardware: device and precision.
+        params: `epochs`, `optimizer`, `schedule`, `label_smoothing` and `ema` matter here.
+        keep_best: whether `val_split` may select anything: then the weights of the epoch with the highest
+            validation accuracy (the first of equals) are left in the model, and `plateau` listens to the
+            validation loss; else the last epoch's weights are, and it listens to the training loss (both
+            without label smoothing).
+        checkpoint: written after each epoch; resumed from if there is one.
+        on_epoch_end: is handed every epoch when it is over; after a restart, the earlier ones at once.
+
+    Raises:
+        InputError: the loss is no longer a number.
+    """
+    state = TrainingState(model, params, len(batches), hardware.device)
+    if checkpoint and (saved := checkpoint.load()):
+        state.load_state_dict(saved)
+        print(f"resumes after epoch {len(state.curves)} of {params.epochs}", flush=True)
+        for row in state.curves:
+            on_epoch_end(row)
+
+    progress = TrainingProgress(params.epochs, len(batches), epochs_done=len(state.curves))
+    for epoch in range(len(state.curves) + 1, params.epochs + 1):
+        model.train()  # validation left it in evaluation mode
+        sums = _EpochSums(epoch, hardware.device)
+        for images, labels in progress.track(epoch, batches.epoch(epoch), sums.__str__):
+            # On a GPU neither copy waits for the step that is still running.
+            images = images.to(hardware.device, non_blocking=True)
+            labels = labels.to(hardware.device, non_blocking=True)
+            # Only forward: backward uses the types that forward chose.
+            with hardware.autocast():
+                logits = model(normalize(images))
+                loss = F.cross_entropy(logits, labels, label_smoothing=params.label_smoothing)
+            loss.backward()
+            # Before schedule.step(): the rate of this step; with muon that of Muon's part.
+            lr = state.optimizers[0].param_groups[0]["lr"]
+            for optimizer, schedule in zip(state.optimizers, state.schedules, strict=True):
+                optimizer.step()
+                optimizer.zero_grad()
+                if not isinstance(schedule, ReduceLROnPlateau):  # that one steps once an epoch, below
+                    schedule.step()
+            if state.ema:
+                state.ema.update(model)
+            sums.add(logits, labels, lr)  # stays on the device: a look at the numbers would wait for the step
+
+        logits = predict_logits(state.evaluated, val_split.images, normalize, hardware)
+        val_loss = cross_entropy(logits, val_split.labels)
+        if not math.isfinite(val_loss):  # the damage of the last step, which no training loss has seen
+            raise _diverged("validation loss", val_loss, epoch, len(batches), lr)
+        val_accuracy = accuracy(logits.argmax(1), val_split.labels)
+        # sums.read() waits for the GPU, once an epoch, and raises if a loss was not finite.
+        state.curves.append(Epoch(epoch, lr, *sums.read(), val_loss, val_accuracy))
+        progress.end_epoch(epoch, f"{sums}, validation {val_loss:.4f}, {val_accuracy:.2%}")
+        on_epoch_end(state.curves[-1])
+        for schedule in state.schedules:
+            if isinstance(schedule, ReduceLROnPlateau):
+                schedule.step(val_loss if keep_best else state.curves[-1].train_loss)
+        if keep_best and best_epoch(state.curves) == epoch:
+            # A copy: state_dict() holds the live tensors, which the next step overwrites.
+            state.best_weights = copy.deepcopy(state.evaluated.state_dict())
+        if checkpoint:
+            checkpoint.save(state.state_dict())
+
+    model.load_state_dict(state.best_weights or state.evaluated.state_dict())
+    return state.curves
+
+
+class _EpochSums:
+    """Loss and accuracy so far in an epoch, summed on the device: no step waits for the numbers."""
+
+    def __init__(self, epoch: int, device: torch.device) -> None:
+        self.epoch = epoch
+        self.sums = torch.zeros(2, dtype=torch.float64, device=device)  # loss, right answers
+        self.finite_steps = torch.zeros((), dtype=torch.int64, device=device)  # before the first bad one
+        self.images = 0
+        self.rates: list[float] = []
+
+    @torch.no_grad()
+    def add(self, logits: Tensor, labels: Tensor, lr: float) -> None:
+        loss = F.cross_entropy(logits.float(), labels, reduction="sum")
+        right = (logits.argmax(1) == labels).sum()
+        self.sums += torch.stack([loss, right])
+        self.finite_steps += torch.isfinite(self.sums[0])  # once infinite or nan, a sum stays so
+        self.images += len(labels)
+        self.rates.append(lr)
+
+    def read(self) -> tuple[float, float]:
+        """Mean loss and accuracy. On a GPU this waits for all steps before it.
+
+        Raises:
+            InputError: a loss was not a number; names the step and the rate that led there.
+        """
+        loss, right = (self.sums / self.images).tolist()
+        if not math.isfinite(loss):
+            step = int(self.finite_steps) + 1
+            raise _diverged("loss", loss, self.epoch, step, self.rates[step - 1])
+        return loss, right
+
+    def __str__(self) -> str:
+        loss, right = self.read()
+        return f"loss {loss:.4f}, accuracy {right:.2%}"
+
+
+def best_epoch(curves: list[Epoch]) -> int:
+    """The number of the epoch with the highest validation accuracy, the first of equals."""
+    return max(curves, key=lambda row: row.val_accuracy).epoch
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    """Of the generators that layers such as dropout draw from."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+
+
+def _set_random_state(states: list[Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)
+
+
+def _diverged(what: str, value: float, epoch: int, step: int, lr: float) -> InputError:
+    return InputError(
+        f"optimizer.lr: the {what} became {value} in epoch {epoch} at step {step}, with a rate of {lr:g}; "
+        "try a tenth of optimizer.lr, or precision: fp32"
+    )

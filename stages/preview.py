@@ -1,0 +1,65 @@
+"""Shows what is about to be trained, before hours go into it: the images and the network."""
+
+import numpy as np
+import torch
+import torchinfo
+
+from src import artifacts, figures
+from src.command import run_main
+from src.data.dataset import Dataset, load_dataset
+from src.data.mean_std import load_mean_std
+from src.hardware import choose_hardware
+from src.models.layers import Layer, choose_layers
+from src.params import load_params
+from src.training.setup import TrainingSetup, set_up_training
+
+SAMPLES = 40  # images in each of the two grids
+DEPTH = 100  # of nested modules in the summary: deeper than any network, so that no layer is folded away
+
+
+def main() -> None:
+    params = load_params()
+    dataset = load_dataset()
+    hardware = choose_hardware("cpu", "fp32")  # nothing here is worth a GPU
+    setup = set_up_training(params, dataset, load_mean_std(), hardware)
+    example = torch.zeros(1, 3, *dataset.train.images.shape[1:3])
+    layers = choose_layers(params.gradcam.layers, setup.model, example)
+    draw_samples(dataset, setup)
+    summarize(setup, example, layers)
+    parameters = sum(weights.numel() for weights in setup.model.parameters())
+    print(
+        f"{params.model}: {parameters:,} parameters, {len(setup.train_split):,} images to train on, "
+        f"Grad-CAM at {', '.join(map(str, layers))}"
+    )
+
+
+def draw_samples(dataset: Dataset, setup: TrainingSetup) -> None:
+    """Draw what the model learns from, augmented as in the first epoch, and what it is tested on."""
+    few = np.arange(min(SAMPLES, len(setup.train_split)))
+    augmented = setup.augmentation(few, 1)
+    grids = (
+        (artifacts.TRAIN_SAMPLES, augmented, setup.train_split.labels, "Training images, augmented"),
+        (artifacts.TEST_SAMPLES, dataset.test.images[:SAMPLES], dataset.test.labels, "Test images"),
+    )
+    for path, images, labels, heading in grids:
+        titles = [dataset.classes[label] for label in labels[: len(images)]]
+        figures.save_grid(path, images, titles, 10, heading, cell=0.8)
+
+
+def summarize(setup: TrainingSetup, example: torch.Tensor, layers: list[Layer]) -> None:
+    """Write the network layer by layer: output shapes, parameters, multiply-adds for one image."""
+    table = torchinfo.summary(
+        setup.model,
+        input_size=example.shape,
+        depth=DEPTH,
+        device="cpu",
+        verbose=0,
+        col_names=("output_size", "num_params", "mult_adds"),
+        row_settings=("var_names",),
+    )
+    explained = ", ".join(map(str, layers))
+    artifacts.write_text(artifacts.MODEL_SUMMARY, f"{table}\nGrad-CAM will explain: {explained}\n")
+
+
+if __name__ == "__main__":
+    run_main("preview", main)

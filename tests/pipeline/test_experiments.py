@@ -1,0 +1,175 @@
+"""Experiments as a user makes them, with DVC's own commands."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from src import artifacts
+from tests.conftest import shipped_params
+from tests.project import STAGES, Project, call, replace, set_params, stages_run
+
+
+def read_json(project: Project, path: Path) -> dict:
+    return json.loads((project.folder / path).read_text())
+
+
+def test_an_experiment_and_its_differences(compared, tmp_path):
+    printed = {name: (compared.folder.parent / f"{name}.txt").read_text() for name in ("longer", "plain")}
+    training = ["find_lr", "train", "evaluate", "find_misclassified", "gradcam"]
+    assert stages_run(printed["longer"]) == training
+    assert stages_run(printed["plain"]) == ["evaluate", "find_misclassified", "gradcam"]
+
+    project = compared.copy(tmp_path / "project")
+    difference = json.loads(project.run("dvc", "metrics", "diff", "main", "longer", "--json"))
+    assert "accuracy" in difference["metrics/test.json"]
+    assert any(name.startswith("per_class.") for name in difference["metrics/test.json"])
+    # The first view of each image is all there is without test-time augmentation.
+    plain = json.loads(project.show("plain", artifacts.TEST_METRICS))
+    assert plain["accuracy"] == plain["accuracy_without_tta"]
+
+    project.run("dvc", "plots", "diff", "main", "longer")
+    page = (project.folder / "dvc_plots/index.html").read_text()
+    for title in (
+        "Loss",
+        "Accuracy",
+        "Learning rate",
+        "Confusion on the test split",
+        "Test accuracy of each",
+    ):
+        assert title in page
+    for column in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
+        assert column in page
+    for revision in ("main", "longer"):
+        pictures = {path.name for path in (project.folder / "dvc_plots/static").glob(f"{revision}*")}
+        for picture in ("gradcam_01", "gradcam_10", "gradcam_probes", "misclassified", "train_samples"):
+            assert f"{revision}_plots_{picture}.png" in pictures
+
+
+TRAINED = ["find_lr", "preview", "train"]
+CHANGES = {
+    "workers": (2, []),
+    "tensorboard": (True, []),
+    "seed": (1, [*TRAINED, "find_misclassified"]),
+    "model": ("resnet18", TRAINED),
+    "augment.pad": (3, TRAINED),
+    "validation": (0.2, TRAINED),
+    "label_smoothing": (0, ["find_lr", "train"]),
+    "find_lr.steps": (50, ["find_lr"]),
+    "schedule.peak": (1, ["train"]),
+    "ema": (0.9, ["train"]),
+    "precision": ("fp32", ["find_lr", "train", "evaluate"]),
+    "evaluate.batch_size": (100, ["evaluate"]),
+    "misclassified.order": ("index", ["find_misclassified"]),
+    "gradcam.layers": ("layer2", ["preview", "gradcam"]),
+    "gradcam.classes": ("actual", ["gradcam"]),
+}
+CODE = {
+    "src/figures.py": ["preview", "find_misclassified", "gradcam"],  # how pictures look
+    "src/explanation/overlays.py": ["gradcam"],
+    "src/download/http.py": ["download"],
+    "src/lr_finder.py": ["find_lr"],
+    "src/training/loop.py": ["train"],
+    "src/models/fast.py": [*TRAINED, "evaluate", "gradcam"],
+    "src/evaluation/label_issues.py": ["evaluate"],
+    "src/report/page.py": [],
+    "stages/preview.py": ["preview"],
+}
+
+
+def test_only_what_is_concerned_would_run_again(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    for name in ("DVC_SITE_CACHE_DIR", "HOME"):
+        monkeypatch.setenv(name, project.environment()[name])
+
+    def outdated() -> list[str]:
+        with Repo() as repo:
+            return sorted(repo.status(), key=STAGES.index)
+
+    assert outdated() == []
+    path = project.folder / artifacts.PARAMS
+    before = path.read_text()
+    for key, (value, stages) in CHANGES.items():
+        project.change({key: value})
+        assert outdated() == stages, key
+        replace(path, before)
+    for name, stages in CODE.items():
+        path = project.folder / name
+        before = path.read_text()
+        replace(path, before + "# changed\n")
+        assert outdated() == stages, name
+        replace(path, before)
+
+
+def test_what_is_concerned_runs_again(project):
+    changes = ["misclassified.count=3", "gradcam.layers=[layer2,layer3]", "gradcam.classes=actual"]
+    flags = [part for change in changes for part in ("-S", change)]
+    assert stages_run(project.run("dvc", "exp", "run", *flags)) == [
+        "preview",
+        "find_misclassified",
+        "gradcam",
+    ]
+    pictures = sorted(path.name for path in (project.folder / artifacts.GRADCAM).iterdir())
+    assert pictures == ["01.png", "02.png", "03.png"]
+    explained = read_json(project, artifacts.GRADCAM_METRICS)
+    assert list(explained) == ["layer2", "layer3"]
+    assert list(explained["layer2"]["without_positive_evidence"]) == ["actual"]
+
+
+def test_a_found_rate_is_shown_and_trained_with(project):
+    project.commit()
+    sgd = {"optimizer.name": "sgd", "optimizer.lr": "find", "schedule.name": "constant", "epochs": 1}
+    project.change(sgd)
+    assert stages_run(project.run("dvc", "repro", "train")) == ["find_lr", "train"]
+    chosen = read_json(project, artifacts.LR)["lr"]
+    assert chosen != shipped_params()["optimizer"]["lr"]
+    for path, column in ((artifacts.TRAINING_CURVES, "lr"), (artifacts.LR_RANGE, "chosen")):
+        assert pd.read_csv(project.folder / path)[column].to_numpy() == pytest.approx(chosen, rel=1e-5)
+    # Beside a run without a range test.
+    project.run("dvc", "plots", "diff", "HEAD")
+    assert "Range test and the rate chosen" in (project.folder / "dvc_plots/index.html").read_text()
+
+
+def test_a_small_rate_goes_all_the_way_and_validation_0_trains_on_everything(project, monkeypatch):
+    flags = ["-S", "optimizer.lr=1e-5", "-S", "validation=0"]
+    output = project.run("dvc", "exp", "run", "train", *flags)
+    assert re.search(r"lr: 1e-05\b", (project.folder / artifacts.PARAMS).read_text())
+    assert read_json(project, artifacts.LR) == {"lr": 1e-5}
+    assert "200 images to train on, 100 test images for the curve" in output
+    train = read_json(project, artifacts.TRAIN_METRICS)
+    assert train["best_epoch"] == 2  # the last, not the best
+    monkeypatch.chdir(project.folder)
+    set_params(project.folder, {"evaluate.tta": "none"})
+    call("evaluate")
+    test = read_json(project, artifacts.TEST_METRICS)
+    assert test["accuracy"] == test["accuracy_without_tta"] == pytest.approx(train["val_accuracy"])
+
+
+def test_a_failed_run_is_mended_by_putting_the_parameter_back(project):
+    before = project.sums()
+    project.change({"epochs": -2})
+    assert project.attempt("dvc", "repro").returncode != 0
+    project.change({"epochs": 2})
+    assert stages_run(project.run("dvc", "repro")) == []
+    assert project.sums() == before
+
+
+def test_workspace_temporary_folder_and_queue_agree_with_any_number_of_workers(project):
+    # The lock file holds the sum of every output, the model's and the pictures' too.
+    lock = (project.folder / "dvc.lock").read_text()
+    listed = [out for stage in yaml.safe_load(lock)["stages"].values() for out in stage["outs"]]
+    assert len(listed) == sum(len(stage) for stage in project.outputs().values()) - 9 - 4  # two folders
+    project.commit()
+    # Forced, or the run cache would answer. That no stage depends on `workers` is what makes the locks equal.
+    force = ("dvc", "exp", "run", "--force")
+    output = project.run(*force, "--temp", "--name", "temporary", "-S", "workers=1")
+    assert stages_run(output) == STAGES
+    for workers in (2, 0):
+        project.run(*force, "--queue", "--name", f"queued{workers}", "-S", f"workers={workers}")
+    project.run_queue("--jobs", "2")
+    for name in ("temporary", "queued2", "queued0"):
+        assert project.show(name, Path("dvc.lock")) == lock, name

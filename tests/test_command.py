@@ -1,0 +1,134 @@
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from src.command import run_main
+from src.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+def ending(error: BaseException) -> str:
+    """The line that a stage which raises `error` ends with."""
+
+    def main() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run_main("train", main)
+    return end.value.code
+
+
+def test_bad_input_ends_in_its_line():
+    assert ending(InputError("epochs: missing")) == "train: epochs: missing"
+    assert ending(InputError("one\ntwo")) == "train: one\ntrain: two"
+
+
+def test_what_the_system_refuses_ends_in_its_words():
+    full = OSError(errno.ENOSPC, "No space left on device", "data/model.pt")
+    assert ending(full) == "train: data/model.pt: No space left on device"
+    assert ending(OSError(errno.EMFILE, "Too many open files")) == "train: Too many open files"
+
+
+def test_ctrl_c():
+    assert ending(KeyboardInterrupt()) == "train: interrupted"
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_main("train", lambda: 1 / 0)
+    with pytest.raises(OSError, match="no number and no file"):
+        run_main("train", lambda: (_ for _ in ()).throw(OSError("no number and no file")))
+
+
+@pytest.fixture
+def dead() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def living():
+    """The number of a process that still runs."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+FOLDERS = ("data", "metrics", "plots", ".checkpoints", ".downloads")
+
+
+def leave(project: Path, writer: object) -> set[Path]:
+    """What a killed writer leaves in each folder: half a file, and half a folder with a file in it."""
+    left = set()
+    for name in FOLDERS:
+        file, folder = (project / name / f".tmp-{writer}-{what}" for what in ("file.csv", "folder-old"))
+        folder.mkdir(parents=True)
+        (folder / "half.png").touch()
+        file.touch()
+        left |= {file, folder}
+    return left
+
+
+def remaining(project: Path) -> set[Path]:
+    return {path for name in FOLDERS for path in (project / name).iterdir()}
+
+
+def test_leftovers_of_dead_processes_are_removed_before_the_work_starts(project, dead):
+    leave(project, dead)
+    seen = []
+    run_main("train", lambda: seen.append(remaining(project)))
+    assert seen == [set()]
+
+
+def test_what_a_living_process_writes_is_kept(project, living):
+    left = leave(project, living)
+    run_main("train", lambda: None)
+    assert remaining(project) == left
+
+
+def test_a_number_that_this_process_has_now_was_a_dead_ones(project):
+    leave(project, os.getpid())
+    run_main("train", lambda: None)
+    assert remaining(project) == set()
+
+
+def test_a_number_that_a_living_process_has_now_may_have_been_a_dead_ones(project, living):
+    for path in leave(project, living):
+        os.utime(path, (0, 0))  # written long before that process started
+    run_main("train", lambda: None)
+    assert remaining(project) == set()
+
+
+def test_a_leftover_without_a_number_is_removed(project):
+    leave(project, "model")  # as older versions named them
+    run_main("train", lambda: None)
+    assert remaining(project) == set()
+
+
+def test_finished_files_are_kept(project, dead):
+    (project / "data").mkdir()
+    for name in ("model.pt", f"tmp-{dead}-model.pt"):
+        (project / "data" / name).touch()
+    run_main("train", lambda: None)
+    assert len(list((project / "data").iterdir())) == 2
+
+
+def test_a_temporary_copy_cleans_where_its_project_keeps_checkpoints(project, dead, monkeypatch):
+    (project / "copy").mkdir()
+    leave(project, dead)
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    monkeypatch.chdir(project / "copy")
+    run_main("train", lambda: None)
+    assert {path.parent.name for path in remaining(project)} == {"data", "metrics", "plots"}
