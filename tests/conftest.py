@@ -28,8 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="no CUDA GPU here"))
-    # The slow ones first: one process makes the finished run while the other has the rest to do.
-    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
+    # Those first that wait for a pipeline: one process runs it while the other has the rest to do.
+    slow = ("compared", "finished")
+    items.sort(key=lambda item: [name not in getattr(item, "fixturenames", ()) for name in slow])
 
 
 def shipped_params() -> dict[str, Any]:

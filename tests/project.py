@@ -19,7 +19,7 @@ from src.data.dataset import Dataset, save_dataset
 from tests.conftest import ROOT, shipped_params
 
 # Small enough for a test, of which two run at a time, and otherwise the shipped configuration.
-SMALL = {"dataset": "sample", "epochs": 2, "batch_size": 50, "threads": 1}
+SMALL = {"dataset": "sample", "epochs": 2, "batch_size": 50, "threads": 1, "workers": 0}
 STAGES = [
     "download",
     "compute_mean_std",

@@ -121,8 +121,7 @@ def train(
         params: `epochs`, `optimizer`, `schedule`, `label_smoothing` and `ema` matter here.
         keep_best: whether `val_split` may select anything: then the weights of the epoch with the highest
             validation accuracy (the first of equals) are left in the model, and `plateau` listens to the
-            validation loss; else the last epoch's weights are, and it listens to the training loss (both
-            without label smoothing).
+            validation loss; else the last epoch's are, and it listens to the training loss; both unsmoothed.
         checkpoint: written after each epoch; resumed from if there is one.
         on_epoch_end: is handed every epoch when it is over; after a restart, the earlier ones at once.
 

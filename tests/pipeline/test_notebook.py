@@ -1,6 +1,7 @@
 """The notebook is run as Colab would run it, against the sample."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from nbclient import NotebookClient
 
 from src import artifacts
 from tests.conftest import ROOT
+from tests.project import Project
 
 NOTEBOOK = ROOT / "notebooks/colab.ipynb"
 
@@ -37,9 +39,10 @@ def test_it_shows_what_a_recipe_makes(notebook, project, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "dvc-site-cache"))
     [settings] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    recipe = "resnet18-mean-fill"
-    flags = "-S dataset=sample -S epochs=1 -S batch_size=50 -S misclassified.count=2"
-    values = {"REPOSITORY": project.folder, "RECIPE": recipe, "FLAGS": flags}
+    # A recipe with a range test, one cycle, and two layers of maps for either class of a mistake.
+    recipe = "custom-resnet"
+    flags = "-S dataset=sample -S epochs=1 -S batch_size=50 -S schedule.peak=0.4 -S misclassified.count=2"
+    values = {"REPOSITORY": project.folder, "RECIPE": recipe, "FLAGS": f"{flags} -S tensorboard=true"}
     settings.source = "\n".join(f"%env {name}={value}" for name, value in values.items())
 
     # Stops at the first cell that fails.
@@ -49,10 +52,24 @@ def test_it_shows_what_a_recipe_makes(notebook, project, tmp_path, monkeypatch):
     assert len(pictures) == 2 + 1 + 2 + 1  # samples, mistakes, a heatmap for each of two, probes
     assert any("vegaEmbed" in data.get("text/html", "") for data in shown)
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
-    assert "11,173,962" in printed
+    assert "6,573,130" in printed
     assert "accuracy" in printed
-    # The recipe asks for event files, which lie under the experiment's name.
-    assert len(list((tmp_path / "colab/blindspot" / artifacts.TENSORBOARD / recipe).glob("events*"))) == 1
+
+    clone = Project(tmp_path / "colab/blindspot")
+    explained = json.loads((clone.folder / artifacts.GRADCAM_METRICS).read_text())
+    assert list(explained) == ["layer2", "layer3"]
+    for layer in explained.values():
+        assert list(layer["without_positive_evidence"]) == ["predicted", "actual"]
+    # Event files lie under the experiment's name.
+    assert len(list((clone.folder / artifacts.TENSORBOARD / recipe).glob("events*"))) == 1
+
+    # What it reached is printed beside what was reported.
+    lines = clone.run("python", "-m", "recipes.results").splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    [row] = [row[1:] for row in rows if row[0] == recipe]
+    test = json.loads((clone.folder / artifacts.TEST_METRICS).read_text())
+    train = json.loads((clone.folder / artifacts.TRAIN_METRICS).read_text())
+    assert row == ["92.18%", f"{test['accuracy']:.2%}", f"{train['train_accuracy']:.2%}", "sample", "1"]
 
 
 def test_a_misspelled_recipe_trains_nothing(notebook):
