@@ -25,7 +25,7 @@ setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 G
 	.venv/bin/python -m pip install --disable-pip-version-check --quiet -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
-demo: setup ## run the whole pipeline on the embedded dataset as the experiment `demo`; the workspace stays as it is
+demo: setup ## run the whole pipeline on the images in the repository, as the experiment `demo`; leaves your files alone
 	@dvc exp remove --quiet demo 2>/dev/null || true
 	$(IDENTITY) dvc exp run --temp --name demo $(DEMO)
 	@rm -rf demo && mkdir demo
@@ -39,14 +39,14 @@ demo: setup ## run the whole pipeline on the embedded dataset as the experiment 
 # All columns but the accuracy, the calibration error, and the parameters that differ.
 HIDDEN := Created|per_class|accuracy_|confidence|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/
 
-experiments: setup ## list the experiments, the best first: what was changed, and the accuracy
+experiments: setup ## list the experiments, best first, with their results and what was changed
 	@dvc exp show --no-pager --only-changed --hide-workspace --drop '$(HIDDEN)' \
 		--sort-by metrics/test.json:accuracy --sort-order desc
 
 test: setup ## run the tests
 	python -m pytest
 
-faults: setup ## kill the pipeline at 60 random moments and compare with an undisturbed run
+faults: setup ## kill the pipeline at 60 random moments and compare with an uninterrupted run
 	python -m pytest -m faults -n 0 -s
 
 lint: setup ## check style, formatting and types
@@ -61,16 +61,16 @@ format: setup ## fix style and formatting
 bench: setup ## measure speed on this machine
 	python -m benchmarks
 
-audit: setup ## look the pinned packages up in the public list of vulnerabilities
+audit: setup ## check the pinned packages against a public list of known vulnerabilities
 	python -m venv .venv/audit
 	.venv/audit/bin/python -m pip install --disable-pip-version-check --quiet pip-audit==2.10.1
 	.venv/audit/bin/pip-audit --disable-pip -r requirements.txt -r requirements-dev.txt
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes
 
-lock: ## compile the exact pins from the direct dependencies (needs uv)
+lock: ## pin all packages again, starting from the direct dependencies (needs uv)
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt
 
-vega: setup ## fetch the chart library again, in the versions that src/report/vega.py names (needs npm)
+vega: setup ## download the chart library again, in the versions given in src/report/vega.py (needs npm)
 	python -m src.report.vega
