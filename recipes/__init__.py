@@ -1,4 +1,4 @@
-"""Published set-ups; a file without an ending is a recipe, a list of flags for `dvc exp run`."""
+"""Published setups; a file without an extension is a recipe, a list of flags for `dvc exp run`."""
 
 # Recipe → the test accuracy that its page reports; None where it states none.
 PUBLISHED = {

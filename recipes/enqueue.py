@@ -24,7 +24,7 @@ def main() -> None:
         if subprocess.run([*queue, *recipe, *flags], check=False).returncode:
             refused.append(name)
     if refused:
-        raise InputError(f"{', '.join(refused)}: not queued; DVC says why above")
+        raise InputError(f"{', '.join(refused)}: not queued; see DVC's message above")
     print("`dvc queue start` runs them, `python -m recipes.results` shows what they reach")
 
 

@@ -50,7 +50,7 @@ GRADCAM_PROBES = Path("plots/gradcam_probes.png")
 HEATMAPS = Path("data/heatmaps.npy")
 GRADCAM_METRICS = Path("metrics/gradcam.json")
 
-REMEDY = "`dvc repro --force` makes it again"
+REMEDY = "run `dvc repro --force` to make it again"
 TEMPORARY_PREFIX = ".tmp-"  # the beginning of a name that git ignores; the writer's process number follows
 
 
@@ -72,7 +72,7 @@ def require(path: Path) -> Path:
     if not path.exists():
         tracked = path.name == PARAMS.name or path.is_relative_to(SAMPLE)
         raise InputError(
-            f"{path}: missing; `{f'git restore {path}' if tracked else 'dvc repro'}` brings it back"
+            f"{path}: missing; run `{f'git restore {path}' if tracked else 'dvc repro'}` to restore it"
         )
     return path
 

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
-        "--json", action="store_true", help="print JSON, with the position of every image concerned"
+        "--json", action="store_true", help="print JSON, with the positions of the images in each group"
     )
     form.add_argument("--md", action="store_true", help="print Markdown, for a pull request")
     parser.add_argument("--html", action="store_true", help=f"also write a page with the pictures, to {PAGE}")
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fail-if-broken-above",
         metavar="X",
-        help="end with status 1 if more images than X (or X%%) were right and are now wrong",
+        help="exit with status 1 if more than X (or X%%) images went from right to wrong",
     )
     return parser
 

@@ -95,7 +95,7 @@ def explain_out_of_memory(parameter: str, value: int) -> Iterator[None]:
         if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
         raise InputError(
-            f"{parameter}: {value} images at once do not fit into memory; try {max(value // 2, 1)}"
+            f"{parameter}: {value} images at once do not fit in memory; try {max(value // 2, 1)}"
         ) from error
 
 

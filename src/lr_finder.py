@@ -113,7 +113,7 @@ def choose_lr(test: RangeTest, config: FindLrConfig, schedule: str) -> float:
         advice = "a range that starts lower" if stopped_early or len(risen) else "higher rates"
         raise InputError(
             f"find_lr.lowest, find_lr.highest: between {config.lowest:g} and {config.highest:g} the loss "
-            f"hardly falls from the {untrained:.2f} of the untrained network; try {advice}"
+            f"hardly falls below the {untrained:.2f} of the untrained network; try {advice}"
         )
     best = int(smoothed.argmin())
     if schedule != "one_cycle":

@@ -178,19 +178,19 @@ class Params(Group):
         if schedule.name == "one_cycle" and schedule.annihilation and peak >= epochs / 2:
             raise ValueError(
                 f"schedule.peak: should be less than half of epochs ({epochs}) with annihilation, "
-                f"which takes what is left after the way up and down, not {peak:g}"
+                f"which needs the epochs left after the rate has gone up and down, not {peak:g}"
             )
         return self
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key that is there twice; it would silently take the last."""
+    """SafeLoader that refuses a key that appears twice; it would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {_show(key)} is there twice")
+                raise yaml.YAMLError(f"the key {_show(key)} appears twice")
         return super().construct_mapping(node, deep)
 
 
@@ -256,7 +256,7 @@ def _explain(error: ErrorDetails, content: dict[str, Any]) -> str:
         return f"{key}: missing"
     field, value = group.model_fields[name], holder.get(name)
     if error["type"] == "literal_error" and get_origin(field.annotation) is Literal:
-        return f"{key}: {_show(value)} is not known; {suggest(value, get_args(field.annotation))}"
+        return f"{key}: {_show(value)} is not a valid value; {suggest(value, get_args(field.annotation))}"
     if _is_group(field.annotation):
         rule = f"should be a group of keys ({', '.join(field.annotation.model_fields)})"
     else:

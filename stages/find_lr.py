@@ -19,7 +19,7 @@ def main() -> None:
     row = {"lr": [given], "loss": [None], "smoothed": [None], "chosen": [given]}
     schema.write_table(schema.LR_RANGE, pd.DataFrame(row))
     artifacts.write_json(artifacts.LR, {"lr": given})
-    print(f"optimizer.lr is given: {given:g}")
+    print(f"learning rate {given:g}, as set in optimizer.lr")
 
 
 def find(params: Params) -> None:
@@ -41,7 +41,7 @@ def find(params: Params) -> None:
     share = steps / (params.epochs * len(setup.batches))
     print(f"learning rate {chosen:g}, from a range test of {steps} steps, {share:.1%} of the training's")
     if lr_finder.is_cut_short(test, chosen):
-        print("the loss falls to the end of the range: a higher find_lr.highest may find a higher rate")
+        print("the loss still falls at the end of the range: try a higher find_lr.highest")
 
 
 if __name__ == "__main__":

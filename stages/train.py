@@ -32,7 +32,7 @@ def main() -> None:
 
     print(
         f"{params.model} on {hardware}: {len(setup.train_split)} images to train on, "
-        f"{len(setup.val_split)} {'held out' if setup.held_out else 'test images for the curve'}"
+        f"{len(setup.val_split)} {'held out' if setup.held_out else 'test images for the validation curve'}"
     )
     checkpoint = CheckpointFile(fingerprint_of_training(params, environment))
     log = TensorBoardLog() if params.tensorboard else None

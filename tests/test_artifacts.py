@@ -60,14 +60,16 @@ def test_json_comes_back_as_it_was(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"3", b"\xff{}", b'{"lr": 1}'])
 def test_damaged_json(tmp_path, content):
     (tmp_path / "t.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"t\.json: damaged .*; `dvc repro --force` makes it again"):
+    with pytest.raises(InputError, match=r"t\.json: damaged .*; run `dvc repro --force` to make it again"):
         artifacts.read_json(tmp_path / "t.json", "mean")
 
 
 def test_a_missing_file_says_what_brings_it_back(tmp_path):
-    with pytest.raises(InputError, match=r"no\.json: missing; `dvc repro` brings it back"):
+    with pytest.raises(InputError, match=r"no\.json: missing; run `dvc repro` to restore it"):
         artifacts.read_json(tmp_path / "no.json")
-    with pytest.raises(InputError, match=r"params\.yaml: missing; `git restore .*params\.yaml` brings it"):
+    with pytest.raises(
+        InputError, match=r"params\.yaml: missing; run `git restore .*params\.yaml` to restore it"
+    ):
         artifacts.require(tmp_path / "params.yaml")
 
 
@@ -108,7 +110,7 @@ def test_a_damaged_array(tmp_path, damage):
     path = tmp_path / "a.npy"
     np.save(path, np.zeros((5, 3), np.float32))
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(InputError, match=r"a\.npy: damaged .*; `dvc repro --force` makes it again"):
+    with pytest.raises(InputError, match=r"a\.npy: damaged .*; run `dvc repro --force` to make it again"):
         artifacts.read_array(path, np.float32, (5, 3))
 
 

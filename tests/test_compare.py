@@ -114,7 +114,7 @@ def test_one_line_for_what_cannot_be_done(project):
     done = project.attempt("python", "-m", "src.compare", "mian")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
-    assert line.startswith("compare: mian: neither a branch, a tag, a commit nor an experiment")
+    assert line.startswith("compare: mian: not a branch, tag, commit or experiment")
 
 
 def test_the_page_goes_where_it_is_asked_to(project, printed):

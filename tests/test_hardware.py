@@ -53,7 +53,7 @@ def test_autocast_computes_products_in_the_chosen_type():
 )
 def test_too_little_memory_names_what_to_lower(error):
     with (
-        pytest.raises(InputError, match=r"batch_size: 128 images at once do not fit into memory; try 64"),
+        pytest.raises(InputError, match=r"batch_size: 128 images at once do not fit in memory; try 64"),
         explain_out_of_memory("batch_size", 128),
     ):
         raise error

@@ -89,7 +89,7 @@ def test_anything_that_looks_like_yaml(folder, text):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("seed: 0\nseed: 1", "not valid YAML: the key 'seed' is there twice"),
+        ("seed: 0\nseed: 1", "not valid YAML: the key 'seed' appears twice"),
         ("a: &a [*a]", "unknown key 'a'"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "unknown key 'a'"),
         ("[" * 5000, "nested too deeply"),

@@ -120,7 +120,7 @@ def problem(content: str | bytes) -> str:
     with pytest.raises(InputError) as error:
         read_table(EVERY_KIND, CLASSES)
     assert "\n" not in str(error.value)
-    pattern = r"data/every_kind\.csv: damaged \((.*)\); `dvc repro --force` makes it again"
+    pattern = r"data/every_kind\.csv: damaged \((.*)\); run `dvc repro --force` to make it again"
     return re.fullmatch(pattern, str(error.value)).group(1)
 
 
@@ -176,7 +176,7 @@ def test_a_file_that_is_not_utf_8():
 
 
 def test_a_missing_file():
-    with pytest.raises(InputError, match=r"^data/every_kind\.csv: missing; `dvc repro` brings it back$"):
+    with pytest.raises(InputError, match=r"^data/every_kind\.csv: missing; run `dvc repro` to restore it$"):
         read_table(EVERY_KIND, CLASSES)
 
 

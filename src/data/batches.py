@@ -95,8 +95,8 @@ class TrainingBatches:
             if "DataLoader worker" not in str(error):
                 raise
             raise InputError(
-                f"workers: a process that augments images died ({str(error).splitlines()[0]}); was memory "
-                "short? Try fewer workers, or workers: 0"
+                f"workers: a process that augments images died ({str(error).splitlines()[0]}); did memory "
+                "run out? Try fewer workers, or workers: 0"
             ) from error
 
 

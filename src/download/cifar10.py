@@ -104,7 +104,7 @@ def fetch(log: Callable[[str], None] = print) -> Dataset:
                 try:
                     _keep(batches, cache)
                 except InputError as error:  # the data is here all the same
-                    log(f"not kept for next time: {error}")
+                    log(f"could not be saved for next time: {error}")
             return _dataset(batches)
     raise InputError(
         "\n".join(

@@ -15,7 +15,7 @@ def find_label_issues(predictions: Predictions) -> pd.DataFrame:
     Confident learning, as cleanlab does it: Northcutt, Jiang & Chuang, "Confident Learning: Estimating
     Uncertainty in Dataset Labels", 2021. A hint, not a verdict: of the 275 test labels of CIFAR-10 that it
     flagged in Northcutt, Athalye & Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Learning
-    Benchmarks", 2021, people rejected 54.
+    Benchmarks", 2021, people confirmed 54 as wrong.
 
     Args:
         predictions: about images that the model was not trained on.

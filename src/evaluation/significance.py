@@ -48,12 +48,12 @@ def mcnemar(fixed: int, broken: int) -> float:
 def in_words(p_value: float) -> str:
     """What a p-value of McNemar's test means."""
     if p_value > 2 / 3:
-        tries = "nearly every try"
+        tries = "almost every try"
     elif p_value >= 1e-3:
         tries = f"1 of {round(1 / p_value):,} tries"
     else:
-        tries = "less than 1 of 1,000 tries"
-    return f"chance alone would do at least this in {tries}: {verdict(p_value)}"
+        tries = "fewer than 1 of 1,000 tries"
+    return f"chance alone would give a difference at least this large in {tries}: {verdict(p_value)}"
 
 
 def verdict(p_value: float) -> str:

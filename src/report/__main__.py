@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
         "revision",
         nargs="?",
         default=WORKSPACE,
-        help="a branch, tag, commit or name of an experiment; without it, the files as they are",
+        help="a branch, tag, commit or name of an experiment; default: the files in the workspace",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=REPORT, metavar="FILE", help=f"default: {REPORT}"

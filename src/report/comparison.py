@@ -101,7 +101,7 @@ def compare(a: Run, b: Run) -> Comparison:
     one, other = a.predictions, b.predictions
     if one.classes != other.classes:
         raise InputError(
-            f"{a.name} and {b.name} know different classes: "
+            f"{a.name} and {b.name} were trained on different classes: "
             f"{', '.join(one.classes)}; and {', '.join(other.classes)}"
         )
     if a.test_data != b.test_data:

@@ -159,13 +159,14 @@ def _check_consistency(name: str, folder: Path, params: dict[str, Any], lock: di
         changed = any(now.get(key) != value for key, value in then.items())
         if changed or any(outputs.get(dep["path"], dep["md5"]) != dep["md5"] for dep in entry["deps"]):
             raise InputError(
-                f"{name}: the results are not those of its params.yaml ({stage}); `dvc repro` first"
+                f"{name}: the results do not match its params.yaml (stage {stage}); run `dvc repro` first"
             )
     # Results are overwritten while a new run is in progress; the checksums tell.
     for path in (*NEEDED, *NEEDED_TODAY, *OPTIONAL):
         md5 = outputs.get(path.as_posix())
         if md5 and (folder / path).exists() and md5 != _md5(folder / path):
-            raise InputError(f"{folder / path}: not what dvc.lock says; `dvc checkout` or `dvc repro` first")
+            remedy = "run `dvc checkout` or `dvc repro` first"
+            raise InputError(f"{folder / path}: differs from dvc.lock; {remedy}")
 
 
 def _md5(path: Path) -> str:
@@ -206,7 +207,7 @@ def _copy(revision: str, folder: Path) -> None:
         known = [path for path in (*needed, *OPTIONAL) if system.exists(path.as_posix())]
     except FileNotFoundError as error:
         raise InputError(
-            f"{revision}: has no dvc.lock, so no results; was the pipeline run there?"
+            f"{revision}: has no dvc.lock and therefore no results; was the pipeline run there?"
         ) from error
     except RevError as error:
         if "ambiguous" in str(error):
@@ -214,7 +215,7 @@ def _copy(revision: str, folder: Path) -> None:
                 f"{revision}: several experiments have this name; `dvc exp list --all-commits` lists them"
             ) from error
         raise InputError(
-            f"{revision}: neither a branch, a tag, a commit nor an experiment; "
+            f"{revision}: not a branch, tag, commit or experiment; "
             "`git branch` and `dvc exp list --name-only` list them"
         ) from error
     except (DvcException, SCMError, AttributeError) as error:  # AttributeError: it names no commit
@@ -231,7 +232,7 @@ def _copy(revision: str, folder: Path) -> None:
                 continue
             raise InputError(
                 f"{revision}: {path} is not in DVC's cache; `dvc exp apply {revision}` or "
-                f"`git checkout {revision}`, then `dvc repro` makes it again"
+                f"`git checkout {revision}`, then `dvc repro` to make it again"
             ) from error
     missing = [str(path) for path in needed if path not in known]
     if missing:

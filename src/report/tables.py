@@ -48,7 +48,7 @@ def sections(comparison: Comparison) -> list[Section]:
         for outcome in WORDS
     ]
     images.append(
-        ["another answer than before (churn)", round(comparison.churn * total), f"{comparison.churn:.2%}"]
+        ["different answer than before (churn)", round(comparison.churn * total), f"{comparison.churn:.2%}"]
     )
     shown = [
         Section("Accuracy", ["", a, b, "change"], accuracy, f"{interval}\n{verdict(comparison)}"),
@@ -71,7 +71,8 @@ def sections(comparison: Comparison) -> list[Section]:
     ]
     shrunk = [c for c in comparison.confusions if c.b < c.a]
     grown = [c for c in reversed(comparison.confusions) if c.b > c.a]
-    for title, confusions in (("Confusions that shrank", shrunk), ("Confusions that grew", grown)):
+    directions = {"Confusions that became rarer": shrunk, "Confusions that became more frequent": grown}
+    for title, confusions in directions.items():
         if confusions:
             rest = len(confusions) - MAX_CONFUSIONS
             rows = [
@@ -138,7 +139,7 @@ def verdict(comparison: Comparison) -> str:
     p = comparison.p_value
     fixed, broken = comparison.count(Outcome.FIXED), comparison.count(Outcome.BROKEN)
     if fixed + broken == 0:
-        return "Both are right about the same images."
+        return "Both get the same images right."
     return f"McNemar's test of {fixed} fixed and {broken} broken: p = {p:.2g}; {significance.in_words(p)}."
 
 

@@ -54,7 +54,7 @@ class CheckpointFile:
         except Exception as error:  # whatever is wrong with it, training from the start is right
             aside = self.path.with_suffix(".damaged")
             self.path.replace(aside)
-            self.log(f"{aside}: put aside, {error}; training starts from the beginning")
+            self.log(f"{aside}: set aside ({error}); training starts from the beginning")
             return None
 
     def parse(self, content: bytes) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class CheckpointFile:
             raise ValueError("checksum mismatch")
         state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         if state["key"] != self.key:
-            raise ValueError("it belongs to another training")
+            raise ValueError("it belongs to another training run")
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:

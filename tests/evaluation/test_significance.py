@@ -35,11 +35,11 @@ def test_interval_and_test_never_contradict_each_other():
 @pytest.mark.parametrize(
     ("p_value", "words"),
     [
-        (1.0, "in nearly every try: no evidence"),
+        (1.0, "in almost every try: no evidence"),
         (0.34, "in 1 of 3 tries: no evidence of a difference"),
         (0.05, "in 1 of 20 tries: no evidence of a difference"),
         (0.01, "in 1 of 100 tries: evidence of a difference"),
-        (1e-9, "in less than 1 of 1,000 tries: evidence of a difference"),
+        (1e-9, "in fewer than 1 of 1,000 tries: evidence of a difference"),
     ],
 )
 def test_a_p_value_in_words(p_value, words):

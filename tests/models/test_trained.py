@@ -93,5 +93,5 @@ def test_a_model_that_is_not_known_here(small, tmp_path):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r"model\.pt: missing; `dvc repro` brings it back"):
+    with pytest.raises(InputError, match=r"model\.pt: missing; run `dvc repro` to restore it"):
         load_trained(tmp_path / "model.pt")

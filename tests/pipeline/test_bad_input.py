@@ -84,18 +84,18 @@ PREDICTIONS, PROBABILITIES, MISCLASSIFIED = (
     "data/probabilities.npy",
     "data/misclassified.csv",
 )
-AGAIN = "`dvc repro` brings it back"
+AGAIN = "run `dvc repro` to restore it"
 
 
 @pytest.mark.parametrize(
     ("stage", "damage", "line"),
     [
         ("download", edit("params.yaml", "epochs", "epoch"), "unknown key 'epoch'; did you mean 'epochs'?"),
-        ("download", params(model="fats"), "params.yaml: model: 'fats' is not known; did you mean"),
+        ("download", params(model="fats"), "params.yaml: model: 'fats' is not a valid value; did you mean"),
         ("download", params(epochs=-2), "epochs: should be greater than or equal to 1"),
         ("download", params(optimizer__lr="fast"), "lr: should be 'find' or a number above 0, not 'fast'"),
         ("download", edit("params.yaml", "seed: 0", "seed: ["), "params.yaml: not valid YAML"),
-        ("download", remove("params.yaml"), "params.yaml: missing; `git restore params.yaml`"),
+        ("download", remove("params.yaml"), "params.yaml: missing; run `git restore params.yaml`"),
         ("download", remove("data/sample/test_labels.npy"), "data/sample/test_labels.npy: missing"),
         ("compute_mean_std", truncate("data/dataset/train_images.npy"), "train_images.npy: damaged"),
         ("compute_mean_std", write("data/dataset/meta.json", "[]"), "data/dataset/meta.json: damaged"),

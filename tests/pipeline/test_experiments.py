@@ -139,7 +139,7 @@ def test_a_small_rate_goes_all_the_way_and_validation_0_trains_on_everything(pro
     output = project.run("dvc", "exp", "run", "train", *flags)
     assert re.search(r"lr: 1e-05\b", (project.folder / artifacts.PARAMS).read_text())
     assert read_json(project, artifacts.LR) == {"lr": 1e-5}
-    assert "200 images to train on, 100 test images for the curve" in output
+    assert "200 images to train on, 100 test images for the validation curve" in output
     train = read_json(project, artifacts.TRAIN_METRICS)
     assert train["best_epoch"] == 2  # the last, not the best
     monkeypatch.chdir(project.folder)

@@ -131,7 +131,7 @@ def test_a_damaged_table_is_named(old_run, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    with pytest.raises(InputError, match=r"data/predictions\.csv: damaged.* makes it again$"):
+    with pytest.raises(InputError, match=r"data/predictions\.csv: damaged.* to make it again$"):
         legacy.upgrade(folder)
 
 

@@ -71,10 +71,10 @@ def test_an_experiment_that_was_never_in_the_workspace(project):
 @pytest.mark.parametrize(
     ("revision", "line"),
     [
-        ("mian", "mian: neither a branch, a tag, a commit nor an experiment"),
+        ("mian", "mian: not a branch, tag, commit or experiment"),
         ("", "an empty name is not a revision"),
         ("main:src", "main:src: cannot be read"),
-        ("nothing", "nothing: has no dvc.lock, so no results; was the pipeline run there?"),
+        ("nothing", "nothing: has no dvc.lock and therefore no results; was the pipeline run there?"),
     ],
 )
 def test_what_is_no_revision_with_results(project, revision, line):
@@ -91,7 +91,7 @@ def test_a_name_of_several_experiments(project):
 
 def test_a_workspace_of_other_params(project):
     set_params(project.folder, {"seed": 7})
-    line = r"workspace: the results are not those of its params.yaml \(find_lr\); `dvc repro` first"
+    line = r"workspace: the results do not match its params.yaml \(stage find_lr\); run `dvc repro` first"
     with pytest.raises(InputError, match=line):
         read_run()
 
@@ -112,7 +112,7 @@ def test_a_workspace_of_other_params(project):
 )
 def test_a_file_that_is_not_of_this_run(project, path):
     replace(path, path.read_bytes() + b"\n")
-    with pytest.raises(InputError, match=f"{path}: not what dvc.lock says; `dvc checkout`"):
+    with pytest.raises(InputError, match=f"{path}: differs from dvc.lock; run `dvc checkout`"):
         read_run()
 
 
@@ -122,7 +122,9 @@ def test_a_stage_that_ran_with_what_is_no_longer_there(project):
     outputs = yaml.safe_load(text)["stages"]["train"]["outs"]
     [model] = [out["md5"] for out in outputs if out["path"] == artifacts.TRAINED_MODEL.as_posix()]
     replace(Path("dvc.lock"), text.replace(model, "0" * 32, 1))
-    with pytest.raises(InputError, match=r"not those of its params.yaml \((evaluate|gradcam)\)"):
+    with pytest.raises(
+        InputError, match=r"the results do not match its params.yaml \(stage (evaluate|gradcam)\)"
+    ):
         read_run()
 
 

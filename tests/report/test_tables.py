@@ -77,7 +77,7 @@ def test_params_are_written_as_in_the_file(comparison):
 
 def test_a_run_compared_with_itself_has_nothing_to_say(comparison):
     text = tables.terminal(compare(comparison.a, comparison.a))
-    assert "Both are right about the same images." in text
+    assert "Both get the same images right." in text
     assert "The parameters are the same." in text
     assert "Confusions that" not in text
     assert "+0.00" in text

@@ -67,7 +67,7 @@ def test_a_damaged_checkpoint_is_put_aside(said, change, reason):
     assert file.path.with_suffix(".damaged").exists()
     assert not file.path.exists()
     [line] = said
-    assert line.startswith(".checkpoints/key.damaged: put aside, ")
+    assert line.startswith(".checkpoints/key.damaged: set aside (")
     assert line.endswith("; training starts from the beginning")
     assert reason in line
 
@@ -76,7 +76,7 @@ def test_a_checkpoint_of_another_training_is_put_aside(said):
     CheckpointFile("other").save({})
     CheckpointFile("other").path.rename(CheckpointFile("key").path)
     assert CheckpointFile("key", said.append).load() is None
-    assert "it belongs to another training" in said[0]
+    assert "it belongs to another training run" in said[0]
 
 
 def test_nothing_in_it_is_executed(project, said):
