@@ -53,8 +53,8 @@ def kill_after(project: Project, seconds: float, *command: str) -> str | None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         printed = process.communicate()[0]
-        # Git's own, when `dvc exp run` is killed while it writes the index or a reference; git asks the user to
-        # remove them.
+        # Git's own, when `dvc exp run` is killed while it writes the index or a reference; git asks the user
+        # to remove them.
         for lock in (project.folder / ".git").rglob("*.lock"):
             lock.unlink()
         # DVC's own, when it is killed while it writes it; the run cache knows what was in it.
