@@ -45,6 +45,14 @@ def check_whole(path: Path) -> None:
         assert path.read_text().endswith("\n")
 
 
+def is_mapping(text: str) -> bool:
+    """Whether it is whole YAML, or JSON, that has keys."""
+    try:
+        return isinstance(yaml.safe_load(text), dict)
+    except yaml.YAMLError:
+        return False
+
+
 def kill_after(project: Project, seconds: float, *command: str) -> str | None:
     """What the command had printed when it was killed with all its children; None if it was over before."""
     process = project.start(*command)
@@ -57,10 +65,11 @@ def kill_after(project: Project, seconds: float, *command: str) -> str | None:
         # to remove them.
         for lock in (project.folder / ".git").rglob("*.lock"):
             lock.unlink()
-        # DVC's own, when it is killed while it writes it; the run cache knows what was in it.
-        lock = project.folder / "dvc.lock"
-        if lock.exists() and not isinstance(yaml.safe_load(lock.read_text()), dict):
-            lock.unlink()
+        # DVC's own, when it is killed while it writes them. The run cache knows what was in dvc.lock; the other
+        # says which stages run at the moment: none.
+        for path in (project.folder / "dvc.lock", project.folder / ".dvc/tmp/rwlock"):
+            if path.exists() and not is_mapping(path.read_text()):
+                path.unlink()
         return printed
     assert process.returncode == 0, process.communicate()[0]
     return None
