@@ -65,8 +65,8 @@ def kill_after(project: Project, seconds: float, *command: str) -> str | None:
         # to remove them.
         for lock in (project.folder / ".git").rglob("*.lock"):
             lock.unlink()
-        # DVC's own, when it is killed while it writes them. The run cache knows what was in dvc.lock; the other
-        # says which stages run at the moment: none.
+        # DVC's own, when it is killed while it writes them. The run cache knows what was in dvc.lock; the
+        # other says which stages run at the moment: none.
         for path in (project.folder / "dvc.lock", project.folder / ".dvc/tmp/rwlock"):
             if path.exists() and not is_mapping(path.read_text()):
                 path.unlink()
