@@ -1,4 +1,4 @@
-# Every target needs nothing but python3 (3.11 or later), git and, for the first set-up, the network.
+# Most targets need only python3 (3.11 or later), git and, for the first setup, the network.
 SHELL   := /bin/bash
 PYTHON3 ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
