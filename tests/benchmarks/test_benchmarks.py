@@ -38,7 +38,7 @@ from tests.conftest import ROOT, shipped_params
 from tests.project import STAGES
 
 CPU = torch.device("cpu")
-SETTINGS = Params(**shipped_params()).model_copy(update={"batch_size": 4, "threads": 1, "device": "cpu"})
+PARAMS = Params(**shipped_params()).model_copy(update={"batch_size": 4, "threads": 1, "device": "cpu"})
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_shares_and_ratios_of_a_training_step(monkeypatch):
     monkeypatch.setattr(training_step.textbook, "images_per_second", scripted([9, 2, 1, 0.25]))
     monkeypatch.setattr(training_step.operations, "of_a_training_step", lambda *_: 3e9)
     monkeypatch.setattr(training_step.operations, "matrix_peak", scripted([9, 24e9, 24e9, 24e9]))
-    assert training_step.measure(SETTINGS, images=11, rounds=3) == {  # 8 images: whole batches
+    assert training_step.measure(PARAMS, images=11, rounds=3) == {  # 8 images: whole batches
         "ours_images_per_s": 2,  # of 4, 2 and 1
         "textbook_images_per_s": 1,
         "ours_over_textbook": 2,  # of 2, 2 and 4
@@ -116,12 +116,12 @@ def test_shares_and_ratios_of_a_training_step(monkeypatch):
 def test_an_epoch_is_timed_and_really_trains(clock, monkeypatch, in_memory):
     hardware = Hardware(CPU, torch.float32)
     split = epoch.random_split(8)
-    ready = epoch.memory_batches(SETTINGS, split, hardware)
+    ready = epoch.memory_batches(PARAMS, split, hardware)
     assert [len(images) for images, _ in ready.epoch(1)] == [4, 4]
     rows, train = [], epoch.train
     monkeypatch.setattr(epoch, "train", lambda *arguments: rows.extend(train(*arguments)))
     clock(epoch, 10, 12.5)
-    assert epoch.seconds_an_epoch(SETTINGS, hardware, split, batches=ready if in_memory else None) == 2.5
+    assert epoch.seconds_an_epoch(PARAMS, hardware, split, batches=ready if in_memory else None) == 2.5
     assert [row.epoch for row in rows] == [1]
 
 
@@ -137,7 +137,7 @@ def test_what_safety_costs(monkeypatch, tmp_path):
         return next(times)
 
     monkeypatch.setattr(safety, "seconds_an_epoch", seconds)
-    figures = safety.measure(SETTINGS, 8, rounds=3)
+    figures = safety.measure(PARAMS, 8, rounds=3)
     assert figures == {
         "images_an_epoch": 8,
         "deterministic_ratio": 1.25,  # of 3/2, 5/4 and 1
@@ -193,9 +193,9 @@ def test_the_textbook_runs_in_a_process_of_its_own(monkeypatch):
 
 def test_a_recipe_changes_what_its_flags_say(monkeypatch):
     monkeypatch.chdir(ROOT)
-    changed = recipes.with_recipe(SETTINGS, "resnet18")
+    changed = recipes.with_recipe(PARAMS, "resnet18")
     assert (changed.model, changed.optimizer.name, changed.optimizer.lr) == ("resnet18", "sgd", 0.1)
-    assert (changed.seed, changed.device) == (SETTINGS.seed, SETTINGS.device)
+    assert (changed.seed, changed.device) == (PARAMS.seed, PARAMS.device)
 
 
 def test_those_asked_for_are_run_and_written(monkeypatch, tmp_path, capsys):
