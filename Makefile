@@ -3,8 +3,8 @@ SHELL   := /bin/bash
 PYTHON3 ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# What the demo changes in params.yaml: the dataset in the repository, and a short training on it.
-DEMO := -S dataset=sample -S epochs=20 -S batch_size=100 -S optimizer.lr=0.1
+# What the demo changes in params.yaml.
+DEMO := -S dataset=sample
 
 # DVC keeps an experiment as a commit; git must know whose, and on a new machine it does not yet.
 IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/dev/null || echo \
@@ -37,7 +37,7 @@ demo: setup ## run the whole pipeline on the images in the repository, as the ex
 	@python -c "import pathlib; print('pictures:      ' + pathlib.Path('demo/plots').resolve().as_uri())"
 
 # All columns but the accuracy, the calibration error, and the parameters that differ.
-HIDDEN := Created|per_class|accuracy_|confidence|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/
+HIDDEN := Created|per_class|support|accuracy_|balanced_|macro_f1|false_rejection|confidence|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/
 
 experiments: setup ## list the experiments, best first, with their results and what was changed
 	@dvc exp show --no-pager --only-changed --hide-workspace --drop '$(HIDDEN)' \

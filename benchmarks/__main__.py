@@ -3,7 +3,16 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import augmentation, compare, pipeline, safety, tables, training_step
+from benchmarks import (
+    augmentation,
+    compare,
+    decode,
+    import_images,
+    pipeline,
+    safety,
+    tables,
+    training_step,
+)
 from benchmarks.recipes import with_recipe
 from src import artifacts
 from src.command import run_main
@@ -27,10 +36,12 @@ def main() -> None:
             with_recipe(params, "resnet18"), images // 2, rounds
         ),
         "augmentation": lambda: augmentation.measure(2_000 if options.quick else 20_000, rounds),
+        "decode": lambda: decode.measure(100 if options.quick else 2_000, rounds),
         "safety": lambda: safety.measure(params, 256 if options.quick else 4_500, min(rounds, 3)),
         "tables": lambda: tables.measure(
             *((1_000, 10) if options.quick else (100_000, 1_000)), min(rounds, 3)
         ),
+        "import_images": lambda: import_images.measure(200 if options.quick else 100_000),
         "pipeline": lambda: pipeline.measure(params.dataset, min(rounds, 3)),
         "compare": lambda: compare.measure(params.dataset, rounds),
     }

@@ -10,12 +10,13 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from src.data.augmentation import Augmentation
-from src.params import AugmentConfig
+from src.params import AugmentConfig, load_params
 
 CUTOUT = 8
+CROP = load_params().augment.model_copy(update={"pad": 4, "flip": True, "cutout": CUTOUT})
 RECIPES = {
-    "pad_crop_flip_cutout": AugmentConfig(pad=4, flip=True, rotate=0, cutout=CUTOUT),
-    "pad_crop_flip_rotate_cutout": AugmentConfig(pad=4, flip=True, rotate=15, cutout=CUTOUT),
+    "pad_crop_flip_cutout": CROP,
+    "pad_crop_flip_rotate_cutout": CROP.model_copy(update={"rotate": 15}),
 }
 FILL = 128
 

@@ -8,16 +8,26 @@ from statistics import median
 from playwright.sync_api import Browser, sync_playwright
 
 ROUNDS = 11
-# Milliseconds from the start of the navigation until each is there, looked for in every frame.
+# Milliseconds from the start of the navigation until each is there, looked for in every frame. They count
+# when they have been painted: in the frame after the one that finds them.
 WATCH = """
 const started = {};
-const wanted = { first_card: ".card", first_chart: ".chart svg", all_charts: "#chart-confusions svg" };
+const wanted = {
+    first_card: () => document.querySelector(".card"),
+    first_image: () => document.querySelector(".card .image")?.naturalWidth,
+    first_chart: () => document.querySelector(".chart svg"),
+    all_charts: () => document.querySelectorAll(".chart").length
+        && [...document.querySelectorAll(".chart")].every((chart) => chart.querySelector("svg")),
+};
 function look() {
-    for (const [name, selector] of Object.entries(wanted)) {
-        if (!started[name] && document.querySelector(selector)) started[name] = performance.now();
+    for (const [name, isThere] of Object.entries(wanted)) {
+        if (started[name] === undefined && isThere()) {
+            started[name] = 0;
+            requestAnimationFrame(() => { started[name] = performance.now(); });
+        }
     }
-    if (Object.keys(started).length < Object.keys(wanted).length) requestAnimationFrame(look);
-    else window.started = started;
+    if (Object.keys(wanted).every((name) => started[name])) window.started = started;
+    else requestAnimationFrame(look);
 }
 look();
 """

@@ -11,7 +11,8 @@ from pathlib import Path
 from recipes import PUBLISHED
 from src.command import run_main
 from src.errors import InputError, suggest
-from src.params import flatten, load_params
+from src.params import load_params
+from src.params_file import flatten
 
 
 def main() -> None:

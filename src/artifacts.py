@@ -17,11 +17,15 @@ PARAMS = Path("params.yaml")
 
 SAMPLE = Path("data/sample")
 DATASET = Path("data/dataset")
+SKIPPED = Path("data/skipped.csv")
+DUPLICATES = Path("data/duplicates.csv")
 MEAN_STD = Path("metrics/stats.json")
 
 LR = Path("data/lr.json")
 LR_RANGE = Path("plots/lr_range.csv")
 
+DATASET_METRICS = Path("metrics/dataset.json")
+DATASET_FIGURE = Path("plots/dataset.png")
 TRAIN_SAMPLES = Path("plots/train_samples.png")
 TEST_SAMPLES = Path("plots/test_samples.png")
 MODEL_SUMMARY = Path("data/model_summary.txt")
@@ -33,6 +37,8 @@ TRAINING_CURVES = Path("plots/training.csv")
 TENSORBOARD = Path("plots/tensorboard")
 CHECKPOINTS = Path(".checkpoints")
 DOWNLOADS = Path(".downloads")
+FEATURES = Path(".features")
+IMAGES = Path(".images")
 
 TEST_METRICS = Path("metrics/test.json")
 PREDICTIONS = Path("data/predictions.csv")
@@ -125,7 +131,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def remove_leftovers() -> None:
     """Remove what killed processes left half-written; what a living one is writing stays."""
     folders = [Path(), Path("data"), Path("metrics"), Path("plots")]
-    folders += [outside_runs(CHECKPOINTS), outside_runs(DOWNLOADS)]
+    folders += [outside_runs(CHECKPOINTS), outside_runs(DOWNLOADS), *outside_runs(FEATURES).glob("*/")]
     for leftover in (file for folder in folders for file in folder.glob(f"{TEMPORARY_PREFIX}*")):
         if not _has_living_writer(leftover):
             with suppress(OSError):  # somebody else's, say: no reason not to do the work

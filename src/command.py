@@ -1,7 +1,10 @@
 """What every stage and command does as a process: start clean, end in one line."""
 
+import io
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from src import artifacts
 from src.errors import InputError
@@ -29,3 +32,19 @@ def run_main(name: str, main: Callable[[], None]) -> None:
         sys.exit(f"{name}: {where}{error.strerror}")
     except KeyboardInterrupt:
         sys.exit(f"{name}: interrupted")
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Inside, text is printed as UTF-8, whatever Windows thinks of arrows; names of files keep their bytes.
+
+    It is no failure that `head` stops reading; the block ends then.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it flushes on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,14 +1,12 @@
 """Compares two experiments image by image: `python -m src.compare REV_A [REV_B]`."""
 
 import argparse
-import io
 import json
-import os
 import sys
 from pathlib import Path
 
 from src import artifacts
-from src.command import run_main
+from src.command import printing, run_main
 from src.errors import InputError
 from src.report import tables
 from src.report.comparison import Comparison, Outcome, compare
@@ -24,27 +22,17 @@ def main(arguments: list[str] | None = None) -> None:
         from src.report import page  # not needed for a table
 
         target = options.output or PAGE
-        artifacts.write_text(target, page.render(comparison))
+        artifacts.write_text(target, page.render(comparison, target))
         # Not among what --json and --md print for others to read.
         print(f"page: {target.resolve().as_uri()}", file=sys.stderr)
     if options.json:
         text = json.dumps(tables.as_dict(comparison), indent=2)
     else:
         text = tables.markdown(comparison) if options.md else tables.terminal(comparison)
-    show(text)
+    with printing():
+        print(text)
     if options.fail_if_broken_above is not None:
         check(comparison, options.fail_if_broken_above)
-
-
-def show(text: str) -> None:
-    """Print as UTF-8, whatever Windows thinks of arrows; it is no failure that `head` stops reading."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Python would complain once more when it flushes on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def check(comparison: Comparison, limit: str) -> None:

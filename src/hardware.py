@@ -101,7 +101,7 @@ def explain_out_of_memory(parameter: str, value: int) -> Iterator[None]:
 
 def describe_environment(hardware: Hardware) -> dict[str, str | int | None]:
     """What results may depend on besides code, data and parameters."""
-    packages = ("torch", "numpy", "albumentations", "opencv-python-headless", "captum")
+    packages = ("torch", "torchvision", "timm", "numpy", "albumentations", "opencv-python-headless", "captum")
     return {
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in packages},

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import chain, count, islice
 
 import numpy as np
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import ExponentialLR
 
 from src.errors import InputError
 from src.hardware import Hardware
 from src.params import FindLrConfig, Params
 from src.progress import bar
+from src.training.frozen import HeadSetup
 from src.training.optimizers import create_optimizers
 from src.training.setup import TrainingSetup
 
@@ -48,13 +48,14 @@ def step_count(config: FindLrConfig, training_steps: int) -> int:
     return max(MIN_STEPS, min(config.steps, math.floor(MAX_SHARE * training_steps)))
 
 
-def run_range_test(setup: TrainingSetup, hardware: Hardware, params: Params) -> RangeTest:
+def run_range_test(setup: TrainingSetup | HeadSetup, hardware: Hardware, params: Params) -> RangeTest:
     """Train with growing rates until the loss has diverged.
 
     Args:
-        setup: its model is trained, and of no further use.
+        setup: its model is trained, and of no further use; that of the last layer, if this is all that is
+            trained at first.
         hardware: device and precision.
-        params: `epochs`, `optimizer`, `find_lr` and `label_smoothing` matter here.
+        params: `epochs`, `optimizer` and `find_lr` matter here.
 
     Returns:
         Rates from `find_lr.lowest` up to `find_lr.highest`, or to where the loss diverged.
@@ -70,11 +71,11 @@ def run_range_test(setup: TrainingSetup, hardware: Hardware, params: Params) -> 
     # With few images the steps take more than an epoch.
     batches = chain.from_iterable(setup.batches.epoch(number) for number in count(1))
     with bar(total=steps, desc="range test", unit="batch") as progress:
-        for images, labels in islice(batches, steps):
+        for step, (images, labels) in enumerate(islice(batches, steps), 1):
             images, labels = images.to(hardware.device), labels.to(hardware.device)
             with hardware.autocast():
-                logits = model(setup.normalize(images))
-                loss = F.cross_entropy(logits, labels, label_smoothing=params.label_smoothing)
+                inputs, targets = setup.objective.mix(setup.normalize(images), labels, 1, step)
+                loss = setup.objective.loss(model(inputs), targets)
             # Waits for the device at every step: the test has to stop at the step that diverges.
             value = loss.item()
             if not value < DIVERGENCE * (losses[0] if losses else math.inf):  # nan is not less either

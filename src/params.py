@@ -1,11 +1,8 @@
 """Every parameter with its type and limits, checked before any work starts."""
 
-import reprlib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeGuard, get_args, get_origin
+from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -17,10 +14,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
-from src import artifacts
-from src.errors import InputError, suggest
+from src import artifacts, params_file
+from src.defaults import Choice, Facts, fill_in
+from src.errors import InputError
 
 
 def _no_bool(value: object) -> object:
@@ -32,6 +29,13 @@ def _no_bool(value: object) -> object:
 
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) and value != "auto" else value
+
+
+def _as_texts(value: object) -> object:
+    # `classes: [1, 2]` and `[yes, no]` are names all the same; YAML makes numbers and truth of them.
+    if not isinstance(value, list):
+        return value
+    return [str(name).lower() if isinstance(name, bool) else str(name) for name in value]
 
 
 # Limits are wide; they are there so that nothing overflows or runs out of memory later on.
@@ -52,10 +56,11 @@ Rate = Annotated[Number, Field(gt=0)]
 
 
 class OptimizerConfig(Group):
-    """SGD or Muon as torch has them; `adam_lr` matters to `muon` alone."""
+    """SGD, AdamW or Muon as torch has them; `adam_lr` matters to `muon` alone."""
 
-    name: Literal["sgd", "muon"]
+    name: Literal["sgd", "adamw", "muon"]
     lr: Annotated[Literal["find"] | Rate, Field(description="should be 'find' or a number above 0")]
+    backbone_lr: Annotated[Number, Field(gt=0, le=1)]
     momentum: Share
     weight_decay: Annotated[Number, Field(ge=0)]
     nesterov: Switch
@@ -84,28 +89,44 @@ class FindLrConfig(Group):
         return value
 
 
-class ScheduleConfig(Group):
-    """How the learning rate moves; what matters to which schedule is said in params.yaml."""
+class OneCycleConfig(Group):
+    """The rate goes up, then down."""
 
-    name: Literal["constant", "linear", "cosine", "one_cycle", "plateau"]
     peak: Annotated[Number, Field(gt=0)]
     start_divisor: Annotated[Number, Field(ge=1)]
     end_divisor: Annotated[Number, Field(ge=1)]
     annihilation: Switch
+
+
+class PlateauConfig(Group):
+    """The rate falls where the loss stalls."""
+
     factor: Annotated[Number, Field(gt=0, lt=1)]
     patience: Annotated[Integer, Field(ge=0)]
     threshold: Share
 
 
+class ScheduleConfig(Group):
+    """How the learning rate moves."""
+
+    name: Literal["constant", "linear", "cosine", "one_cycle", "plateau"]
+    one_cycle: OneCycleConfig
+    plateau: PlateauConfig
+
+
 class AugmentConfig(Group):
     """Random changes to the training images; 0 or false switches one off."""
 
-    pad: Annotated[Integer, Field(ge=0, le=16)]
+    pad: Annotated[Integer, Field(ge=0, le=64)]
+    scale: Annotated[Number, Field(ge=0, le=1)]
     flip: Annotated[
         Switch | Literal["alternate"], Field(description="should be true or false or 'alternate'")
     ]
     rotate: Annotated[Number, Field(ge=0, le=180)]
-    cutout: Annotated[Integer, Field(ge=0, le=32)]
+    color: Share
+    policy: Literal["none", "randaugment"]
+    mix: Literal["none", "mixup", "cutmix"]
+    cutout: Annotated[Integer, Field(ge=0, le=512)]
 
 
 class EvaluateConfig(Group):
@@ -133,13 +154,48 @@ class GradCamConfig(Group):
     classes: Literal["predicted", "actual", "both"]
 
 
+class ImagesConfig(Group):
+    """The user's own images: where they are, and how they are stored."""
+
+    path: Annotated[str, Strict(), Field(min_length=1)]
+    table: Annotated[str, Strict(), Field(min_length=1)]
+    classes: Annotated[
+        Literal["all"] | Annotated[list[str], Field(min_length=2)],
+        BeforeValidator(_as_texts),
+        Field(description="should be 'all' or at least two names of classes"),
+    ]
+    test: Annotated[Number, Field(gt=0, lt=1)]
+    group: Annotated[str, Strict(), Field(min_length=1)]
+    size: Annotated[
+        Literal["auto"] | Annotated[Integer, Field(ge=16, le=1024)],
+        Field(description="should be 'auto' or a number from 16 to 1024"),
+    ]
+    fit: Literal["pad", "crop", "stretch"]
+    store: Literal["auto", "raw", "jpeg"]
+    leaks: Literal["drop", "keep", "stop"]
+    on_error: Literal["skip", "skip_all", "stop"]
+    max_pixels: Annotated[Integer, Field(ge=1)]
+
+
+# The last two stand for the names that the pattern allows.
+ModelName = (
+    Literal["fast", "fast_wide", "fast_deep", "resnet18", "resnet34", "custom_resnet"]
+    | Literal["torchvision/NAME", "timm/NAME"]
+    | Annotated[str, Field(pattern=r"^(torchvision|timm)/.")]
+)
+
+
 class Params(Group):
     """The whole of params.yaml, where each key is explained."""
 
     seed: Annotated[Integer, Field(ge=0)]
-    dataset: Literal["cifar10", "sample"]
-    model: Literal["fast", "fast_wide", "fast_deep", "resnet18", "resnet34", "custom_resnet"]
+    dataset: Literal["cifar10", "sample", "images"]
+    model: ModelName
     norm: Literal["batch", "layer", "group"]
+    stem: Literal["auto", "original", "small"]
+    weights: Annotated[str, Strict(), Field(min_length=1)]
+    freeze: Literal["none", "backbone"]
+    unfreeze_at: Annotated[Integer, Field(ge=0)]
     epochs: Annotated[Integer, Field(ge=1, le=100_000)]
     batch_size: Annotated[Integer, Field(ge=1)]
     validation: Share
@@ -155,8 +211,10 @@ class Params(Group):
     ]
     deterministic: Switch
     label_smoothing: Share
+    class_weights: Literal["none", "balanced", "sampler"]
     ema: Share
     tensorboard: Switch
+    images: ImagesConfig
     optimizer: OptimizerConfig
     find_lr: FindLrConfig
     schedule: ScheduleConfig
@@ -172,115 +230,64 @@ class Params(Group):
                 "optimizer.lr: 'find' is for optimizer.name: sgd; muon has two rates, "
                 "which one test cannot tell apart"
             )
-        peak, epochs, schedule = self.schedule.peak, self.epochs, self.schedule
-        if schedule.name == "one_cycle" and peak >= epochs:
-            raise ValueError(f"schedule.peak: should be less than epochs ({epochs}), not {peak:g}")
-        if schedule.name == "one_cycle" and schedule.annihilation and peak >= epochs / 2:
+        self._check_library_model()
+        one_cycle, epochs = self.schedule.one_cycle, self.epochs
+        peak = one_cycle.peak
+        if self.schedule.name == "one_cycle" and peak >= epochs:
+            raise ValueError(f"schedule.one_cycle.peak: should be less than epochs ({epochs}), not {peak:g}")
+        if self.schedule.name == "one_cycle" and one_cycle.annihilation and peak >= epochs / 2:
             raise ValueError(
-                f"schedule.peak: should be less than half of epochs ({epochs}) with annihilation, "
+                f"schedule.one_cycle.peak: should be less than half of epochs ({epochs}) with annihilation, "
                 f"which needs the epochs left after the rate has gone up and down, not {peak:g}"
             )
         return self
 
+    def _check_library_model(self) -> None:
+        """What only torchvision's and timm's models have, or lack."""
+        if "/" in self.model:
+            if self.norm != "batch":
+                raise ValueError(
+                    f"norm: {self.norm!r} is for Blindspot's own models; {self.model} comes with its own "
+                    "normalization: leave norm at 'batch'"
+                )
+        elif self.weights == "default":
+            raise ValueError(
+                f"weights: 'default' is for torchvision/NAME and timm/NAME; {self.model} has no pretrained "
+                "weights: use 'none', or a file"
+            )
+        if self.freeze == "backbone" and self.weights == "none":
+            raise ValueError(
+                "freeze: 'backbone' would keep random weights; set weights to 'default' or to a file"
+            )
+        if self.unfreeze_at and self.freeze == "none":
+            raise ValueError(f"unfreeze_at: {self.unfreeze_at} needs freeze: backbone")
+        if self.unfreeze_at > self.epochs or self.unfreeze_at == 1:
+            raise ValueError(
+                f"unfreeze_at: should be 0 or from 2 to epochs ({self.epochs}), not {self.unfreeze_at}"
+            )
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key that appears twice; it would silently take the last."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {_show(key)} appears twice")
-        return super().construct_mapping(node, deep)
-
-
-def load_params(path: Path = artifacts.PARAMS) -> Params:
+def load_params(path: Path = artifacts.PARAMS, facts: Facts | None = None) -> Params:
     """Read and check the parameters.
+
+    Args:
+        path: the file.
+        facts: about the dataset, which `auto` depends on with the user's own images.
 
     Raises:
         InputError: the file is missing or no YAML mapping, or a key is unknown, missing, of the wrong type or
             outside its limits; a line for each.
     """
+    return load_with_choices(path, facts)[0]
+
+
+def load_with_choices(
+    path: Path = artifacts.PARAMS, facts: Facts | None = None
+) -> tuple[Params, list[Choice]]:
+    """As `load_params`, and what was chosen for each key that says `auto`."""
+    content = params_file.read_mapping(path)
+    choices = fill_in(content, facts)
     try:
-        content = yaml.load(artifacts.require(path).read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: dates and numbers that are none
-        raise InputError(f"{path}: not valid YAML: {_yaml_reason(error)}") from error
-    except RecursionError as error:
-        raise InputError(f"{path}: not valid YAML: nested too deeply") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: should be a mapping of keys to values, not {_show(content)}")
-    try:
-        return Params.model_validate(content)
+        return Params.model_validate(content), choices
     except ValidationError as error:
-        details = error.errors()
-        # A misspelled key is missing under its right name too; that would be two lines for one mistake.
-        if any(detail["type"] == "extra_forbidden" for detail in details):
-            details = [detail for detail in details if detail["type"] != "missing"]
-        # Each branch of a union has its say; the same line once is enough.
-        lines = dict.fromkeys(_explain(detail, content) for detail in details)
-        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
-
-
-def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Parameters with their names as `-S` takes them, e.g. `optimizer.lr`."""
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", _to_number(value)
-
-
-def _to_number(value: object) -> object:
-    """The number that PyYAML takes for a string: DVC writes 0.00001 as 1e-05."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _explain(error: ErrorDetails, content: dict[str, Any]) -> str:
-    """One line for one of pydantic's errors."""
-    if not error["loc"]:  # of the whole: `_fit_together` names the key itself
-        return error["msg"].removeprefix("Value error, ")
-    # Its location goes on, behind group and key, with the branch of a union or the place in a list.
-    group: type[Group] = Params
-    name, prefix, holder = str(error["loc"][0]), "", content
-    inner = Params.model_fields[name].annotation if name in Params.model_fields else None
-    if _is_group(inner) and isinstance(content.get(name), dict) and len(error["loc"]) > 1:
-        group, name, prefix, holder = inner, str(error["loc"][1]), f"{name}.", content[name]
-
-    if name not in group.model_fields:
-        return f"unknown key {_show(prefix + name)}; {suggest(name, group.model_fields)}"
-    key = prefix + name
-    if error["type"] == "missing":
-        return f"{key}: missing"
-    field, value = group.model_fields[name], holder.get(name)
-    if error["type"] == "literal_error" and get_origin(field.annotation) is Literal:
-        return f"{key}: {_show(value)} is not a valid value; {suggest(value, get_args(field.annotation))}"
-    if _is_group(field.annotation):
-        rule = f"should be a group of keys ({', '.join(field.annotation.model_fields)})"
-    else:
-        # The field's own words where it has them; else pydantic's, less what is said anyway.
-        rule = field.description or error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        rule = rule.partition(", ")[0]
-    return f"{key}: {rule}, not {_show(value)}"
-
-
-def _is_group(annotation: object) -> TypeGuard[type[Group]]:
-    return isinstance(annotation, type) and issubclass(annotation, Group)
-
-
-def _yaml_reason(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    reason = " ".join(str(getattr(error, "problem", None) or error).split())
-    return where + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in reason)
-
-
-def _show(value: object) -> str:
-    """The value in few characters; an alias to itself or a number of a million digits is shown too."""
-    try:
-        text = reprlib.repr(value)
-    except ValueError:
-        text = "a huge number"
-    return text if len(text) <= 60 else text[:57] + "..."
+        raise InputError(params_file.in_lines(path, error, Params, content)) from error

@@ -65,10 +65,51 @@ class TrainingProgress:
     def time_left(self) -> str:
         """Of the whole training, from the pace so far, validation included: h:mm:ss."""
         elapsed = time.monotonic() - self.started
-        left = elapsed / self.steps_done * (self.steps_left - self.steps_done)
-        minutes, seconds = divmod(round(left), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours}:{minutes:02}:{seconds:02}"
+        return duration(elapsed / self.steps_done * (self.steps_left - self.steps_done))
 
     def _name(self, epoch: int) -> str:
         return f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
+
+
+class Progress:
+    """How far a long piece of work is: a bar on a terminal, a line now and then elsewhere. A context manager.
+
+    Args:
+        what: is done: `decoding`.
+        total: how many there are.
+        unit: what they are.
+    """
+
+    def __init__(self, what: str, total: int, unit: str = "image") -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.done = 0
+        self.started = self.last_logged = time.monotonic()
+        self.terminal = sys.stderr.isatty()
+        self.bar = bar(total=total, desc=what, unit=unit)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def advance(self, count: int) -> None:
+        """So many more are done."""
+        self.done += count
+        self.bar.update(count)
+        now = time.monotonic()
+        if not self.terminal and now - self.last_logged >= LOG_INTERVAL:
+            self.last_logged = now
+            rate = self.done / (now - self.started)
+            left = duration((self.total - self.done) / rate)
+            print(
+                f"{self.what}: {self.done:,} of {self.total:,}, {rate:.0f} {self.unit}s/s, {left} left",
+                flush=True,
+            )
+
+
+def duration(seconds: float) -> str:
+    """As h:mm:ss."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}"

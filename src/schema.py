@@ -102,7 +102,9 @@ LABEL_ISSUES = TableSchema(
     {
         "index": INDEX,
         "label": ACTUAL,
-        "suggested": PREDICTED,
+        "suggested": Column(
+            "class", "what the model takes it for, or what the same picture is called elsewhere"
+        ),
         "score": Column("number", "probability of the label, 0 to 1; the lower, the more likely it is wrong"),
     },
     digits=8,
@@ -119,6 +121,27 @@ MISCLASSIFIED = TableSchema(
         "label_issue": Column("true or false", "whether the label itself may be wrong"),
     },
     digits=8,
+)
+SKIPPED = TableSchema(
+    artifacts.SKIPPED,
+    {
+        "file": Column("text", "an image that is not used, relative to images.path"),
+        "reason": Column("text", "why it cannot be"),
+    },
+)
+DUPLICATES = TableSchema(
+    artifacts.DUPLICATES,
+    {
+        "cluster": Column("integer", "the same for all files with the same picture, from 1"),
+        "kind": Column(
+            "text", "exact: another file has the same pixels; near: saved again, resized, brighter"
+        ),
+        "file": Column("text", "relative to images.path"),
+        "class": Column("class", "its label"),
+        "part": Column("text", "train, val or test"),
+        "dropped": Column("true or false", "left out, since another part has the picture"),
+        "label_conflict": Column("true or false", "the same pixels have another label elsewhere"),
+    },
 )
 
 

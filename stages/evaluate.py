@@ -1,14 +1,11 @@
 """Applies the model to the test split."""
 
-import numpy as np
-
 from src import artifacts, schema
 from src.command import run_main
-from src.data.dataset import load_dataset
-from src.data.mean_std import load_mean_std
+from src.data.dataset import load_dataset, read_files
 from src.data.normalization import Normalize
 from src.evaluation import scores
-from src.evaluation.inference import predict_views
+from src.evaluation.inference import average, predict_views
 from src.evaluation.label_issues import find_label_issues
 from src.evaluation.metrics import measure
 from src.evaluation.mistakes import class_accuracy, confusion_matrix
@@ -21,29 +18,31 @@ from src.params import load_params
 def main() -> None:
     params = load_params()
     dataset = load_dataset()
-    mean_std = load_mean_std()
-    hardware = choose_hardware(params.device, params.precision)
+    # Whatever it was trained in: heatmaps, `predict` and exported files are of the fp32 model too.
+    hardware = choose_hardware(params.device, "fp32")
     set_up_torch(params.threads, params.deterministic)
-    model = hardware.place(load_trained(of=dataset.classes).model)
+    trained = load_trained(of=dataset.classes)
+    model = hardware.place(trained.model)
 
-    test = dataset.test
-    normalize = Normalize(mean_std["mean"], mean_std["std"], hardware.device)
+    test, files = dataset.test, read_files("test")
+    normalize = Normalize(trained.mean, trained.std, hardware.device)
     config = params.evaluate
     with explain_out_of_memory("evaluate.batch_size", config.batch_size):
         views = predict_views(model, test.images, normalize, hardware, config.tta, config.batch_size)
-    logits = views.mean(0)
-    probabilities = np.exp(scores.log_softmax(logits))
-    predictions = Predictions.from_probabilities(test.labels, probabilities, dataset.classes)
+    names = None if files is None else files["file"].tolist()
+    predictions = Predictions.from_probabilities(test.labels, average(views), dataset.classes, names)
     accuracy_without_tta = scores.accuracy(views[0].argmax(1), test.labels)
 
-    loss = scores.cross_entropy(logits, test.labels)
-    metrics = measure(predictions) | {"loss": loss, "accuracy_without_tta": accuracy_without_tta}
+    loss = scores.cross_entropy(views.mean(0), test.labels)
+    metrics = measure(predictions, trained.unsure_below)
+    metrics |= {"loss": loss, "accuracy_without_tta": accuracy_without_tta}
     write_predictions(predictions)
     answers = predictions.frame()[list(schema.CONFUSION.columns)]
     schema.write_table(schema.CONFUSION, answers)
     schema.write_table(schema.CONFUSION_MATRIX, confusion_matrix(predictions))
     schema.write_table(schema.CLASS_ACCURACY, class_accuracy(predictions))
-    schema.write_table(schema.LABEL_ISSUES, find_label_issues(predictions))
+    duplicates = schema.read_table(schema.DUPLICATES)
+    schema.write_table(schema.LABEL_ISSUES, find_label_issues(predictions, duplicates))
     artifacts.write_json(artifacts.TEST_METRICS, metrics)
     note = "" if config.tta == "none" else f"; {accuracy_without_tta:.2%} without test-time augmentation"
     interval = f"{metrics['accuracy_low']:.1%} to {metrics['accuracy_high']:.1%}"

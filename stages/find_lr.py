@@ -4,16 +4,17 @@ import pandas as pd
 
 from src import artifacts, schema
 from src.command import run_main
-from src.data.dataset import load_dataset
+from src.data.dataset import Dataset, load_dataset
 from src.data.mean_std import load_mean_std
 from src.params import Params, load_params
 
 
 def main() -> None:
-    params = load_params()
+    dataset = load_dataset()
+    params = load_params(facts=dataset.facts)
     given = params.optimizer.lr
     if given == "find":
-        find(params)
+        find(params, dataset)
         return
     # A row without a loss: the chart marks the rate.
     row = {"lr": [given], "loss": [None], "smoothed": [None], "chosen": [given]}
@@ -22,16 +23,21 @@ def main() -> None:
     print(f"learning rate {given:g}, as set in optimizer.lr")
 
 
-def find(params: Params) -> None:
+def find(params: Params, dataset: Dataset) -> None:
     """Run the test; write the curve and the rate chosen from it."""
     # Here, because torch takes seconds to import, and a given rate does without.
     from src import lr_finder
-    from src.hardware import choose_hardware, explain_out_of_memory
-    from src.training.setup import set_up_training
+    from src.hardware import choose_hardware, describe_environment, explain_out_of_memory
+    from src.training.frozen import HeadSetup, head_setup
+    from src.training.setup import TrainingSetup, set_up_training
 
     hardware = choose_hardware(params.device, params.precision)
-    setup = set_up_training(params, load_dataset(), load_mean_std(), hardware)
+    setup: TrainingSetup | HeadSetup
+    setup = whole = set_up_training(params, dataset, load_mean_std(), hardware)
+    hardware.place(whole.model)
     with explain_out_of_memory("batch_size", params.batch_size):
+        if params.freeze == "backbone":  # the training begins with the last layer; its features are kept
+            setup = head_setup(whole, params, hardware, describe_environment(hardware))
         test = lr_finder.run_range_test(setup, hardware, params)
     chosen = lr_finder.choose_lr(test, params.find_lr, params.schedule.name)
     columns = {"lr": test.rates, "loss": test.losses, "smoothed": test.smoothed, "chosen": chosen}

@@ -45,7 +45,8 @@ def main() -> None:
 def title(row: pd.Series) -> str:
     """What stands over the picture of a mistake."""
     mark = "?" if row["label_issue"] else ""
-    return f"is {row['actual']}{mark}\ntaken for {row['predicted']}\n{row['confidence']:.1%} sure"
+    file = f"\n{row['file']}" if row["file"] else ""
+    return f"is {row['actual']}{mark}\ntaken for {row['predicted']}\n{row['confidence']:.1%} sure{file}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import torch
 from src import artifacts, schema
 from src.command import run_main
 from src.data.dataset import Dataset, first_of_each_class, load_dataset
-from src.data.mean_std import load_mean_std
+from src.data.images import CHUNK
 from src.data.normalization import Normalize
 from src.evaluation.predictions import read_predictions
 from src.explanation import faithfulness, overlays
@@ -21,19 +21,21 @@ from src.models.trained import load_trained
 from src.params import load_params
 
 CHECKED_PER_CLASS = 5  # images, the first, that the maps are checked with
+CHECKED = 200  # of all classes together, at most
+CHECKED_AT_ONCE = 50  # so that memory holds them in every state, whatever their size
+PROBES = 10  # classes, the first
 
 
 def main() -> None:
     params = load_params()
     dataset = load_dataset()
-    mean_std = load_mean_std()
     hardware = choose_hardware(params.device, "fp32")  # gradients in bf16 are too coarse to be drawn
     set_up_torch(params.threads, params.deterministic)
     trained = load_trained(of=dataset.classes)
-    normalize = Normalize(mean_std["mean"], mean_std["std"], hardware.device)
+    normalize = Normalize(trained.mean, trained.std, hardware.device)
     explainer = Explainer(hardware.place(trained.model), normalize, hardware)
     torch.manual_seed(0)  # fixed: the checks should compare experiments, not draws
-    untrained = create_model(trained.name, len(trained.classes), trained.norm)
+    untrained = create_model(trained.name, len(trained.classes), trained.norm, trained.size, trained.stem)
     randomized = Explainer(hardware.place(untrained), normalize, hardware)
 
     example = explainer.inputs(dataset.test.images[:1])
@@ -64,28 +66,29 @@ def explain_mistakes(
     table = schema.read_table(schema.MISCLASSIFIED, dataset.classes)
     images = dataset.test.images[table["index"].to_numpy()]
     targets = [table[column].cat.codes.to_numpy(np.int64) for column in columns]
-    maps = np.zeros((len(layers), len(columns), *images.shape[:3]), np.float32)
-    for number, layer in enumerate(layers):
-        maps[number] = [explainer.maps(images, layer, target) for target in targets]
-
+    # For each layer float32 (mistakes, columns, h, w).
+    native = [
+        np.stack([explainer.native_maps(images, layer, target) for target in targets], axis=1)
+        for layer in layers
+    ]
+    without = np.zeros((len(layers), len(columns)), int)
     with artifacts.atomic_folder(artifacts.GRADCAM) as folder:
         for number, (_, row) in enumerate(table.iterrows()):
+            maps = [enlarge(of_layer[number], *images.shape[1:3]) for of_layer in native]
+            without += [(of_layer.max((1, 2)) <= 0) for of_layer in maps]
             overlays.save_explanation(
                 folder / f"{number + 1:02}.png",  # by slot, so that experiments can be paired
                 images[number],
                 [str(layer) for layer in layers],
                 [f"for {row[column]} ({column})" for column in columns],
-                maps[:, :, number],
+                maps,
                 heading(row),
             )
     return {
         layer.name: {
             "height": layer.height,
             "width": layer.width,
-            "without_positive_evidence": {
-                column: int((maps[at, which].max((1, 2)) <= 0).sum()) if len(table) else 0
-                for which, column in enumerate(columns)
-            },
+            "without_positive_evidence": dict(zip(columns, without[at].tolist(), strict=True)),
         }
         for at, layer in enumerate(layers)
     }
@@ -94,8 +97,9 @@ def explain_mistakes(
 def heading(row: pd.Series) -> str:
     """What stands over the picture of a mistake."""
     issue = " (label issue)" if row["label_issue"] else ""
+    file = f"{row['file']}\n" if row["file"] else ""
     return (
-        f"Test image {row['index']}: is {row['actual']}{issue}, taken for {row['predicted']}\n"
+        f"{file}Test image {row['index']}: is {row['actual']}{issue}, taken for {row['predicted']}\n"
         f"{row['confidence']:.1%} sure; {row['actual']} got {row['actual_probability']:.1%}"
     )
 
@@ -103,49 +107,68 @@ def heading(row: pd.Series) -> str:
 def write_heatmaps(explainer: Explainer, dataset: Dataset, layer: Layer) -> None:
     """Write the map of every test image for the class it was taken for: what the report shows."""
     predictions = read_predictions(dataset.classes, len(dataset.test))
-    maps = explainer.native_maps(dataset.test.images, layer, predictions.predicted)
-    artifacts.write_array(artifacts.HEATMAPS, to_bytes(maps))
+    images = dataset.test.images
+    maps = np.zeros((len(images), layer.height, layer.width), np.uint8)
+    for start in range(0, len(images), CHUNK):
+        part = slice(start, start + CHUNK)
+        maps[part] = to_bytes(explainer.native_maps(images[part], layer, predictions.predicted[part]))
+    artifacts.write_array(artifacts.HEATMAPS, maps)
 
 
 def check(explainer: Explainer, randomized: Explainer, dataset: Dataset, layer: Layer) -> dict[str, float]:
     """Figures that tell whether maps show what the model relies on; the same images in every experiment."""
-    images = dataset.test.images[first_of_each_class(dataset.test.labels, CHECKED_PER_CLASS)]
-    predicted = explainer.predict(images)
-    maps = explainer.native_maps(images, layer, predicted)
+    chosen = checked_images(dataset.test.labels)
     # Blobs of the same size in random places: single pixels in random order would hurt any model more.
     # Seeded, because the reference must be the same in every experiment.
-    blobs = np.random.default_rng(0).random(maps.shape, np.float32)
-    values = {}
-    for ending, order in (("", maps), ("_random", blobs)):
-        enlarged = enlarge(order, *images.shape[1:3])
-        areas = faithfulness.deletion_insertion(explainer.probabilities, images, enlarged, predicted)
-        for name, area in zip(("deletion", "insertion"), areas, strict=True):
-            values[name + ending] = float(area.mean())
-    other = randomized.native_maps(images, layer, predicted)
-    return {
-        **dict(sorted(values.items())),
-        "randomized_correlation": faithfulness.rank_correlation(maps, other),
-    }
+    blobs = np.random.default_rng(0).random((len(chosen), layer.height, layer.width), np.float32)
+    areas: dict[str, list[np.ndarray]] = {}
+    maps, others = [], []
+    for start in range(0, len(chosen), CHECKED_AT_ONCE):
+        images = dataset.test.images[chosen[start : start + CHECKED_AT_ONCE]]
+        predicted = explainer.predict(images)
+        maps.append(explainer.native_maps(images, layer, predicted))
+        others.append(randomized.native_maps(images, layer, predicted))
+        for ending, order in (("", maps[-1]), ("_random", blobs[start : start + CHECKED_AT_ONCE])):
+            enlarged = enlarge(order, *images.shape[1:3])
+            both = faithfulness.deletion_insertion(explainer.probabilities, images, enlarged, predicted)
+            for name, area in zip(("deletion", "insertion"), both, strict=True):
+                areas.setdefault(name + ending, []).append(area)
+    values = {name: float(np.concatenate(parts).mean()) for name, parts in sorted(areas.items())}
+    correlation = faithfulness.rank_correlation(np.concatenate(maps), np.concatenate(others))
+    return {**values, "randomized_correlation": correlation}
+
+
+def checked_images(labels: np.ndarray) -> np.ndarray:
+    """Positions of the images that the maps are checked with: of each class, or of some of very many."""
+    classes = np.unique(labels)
+    if len(classes) > CHECKED:
+        classes = classes[np.arange(CHECKED) * len(classes) // CHECKED]
+    count = min(CHECKED_PER_CLASS, CHECKED // len(classes))
+    chosen = first_of_each_class(labels, count)
+    return chosen[np.isin(labels[chosen], classes)]
 
 
 def draw_probes(explainer: Explainer, dataset: Dataset, layers: Sequence[Layer]) -> None:
-    """Draw the first test image of every class with its maps for that class, shallow to deep."""
+    """Draw the first test image of every class, or of the first few, with its maps, shallow to deep."""
     indices = first_of_each_class(dataset.test.labels, 1)
-    indices = indices[np.argsort(dataset.test.labels[indices])]
+    indices = indices[np.argsort(dataset.test.labels[indices])][:PROBES]
     images, labels = dataset.test.images[indices], dataset.test.labels[indices]
     predicted = explainer.predict(images)
     titles = [
         dataset.classes[label] + ("\nright" if label == answer else f"\nnot {dataset.classes[answer]}")
         for label, answer in zip(labels, predicted, strict=True)
     ]
+    classes = len(dataset.classes)
+    some = f"\n(the first {PROBES} of {classes:,} classes)" if classes > PROBES else ""
     overlays.save_probes(
         artifacts.GRADCAM_PROBES,
         images,
         titles,
         (predicted == labels).tolist(),
         [str(layer) for layer in layers],
-        np.stack([explainer.maps(images, layer, labels) for layer in layers]),
-        "Evidence for the actual class,\neach map on its own scale;\nthe same images in every experiment",
+        [explainer.maps(images, layer, labels) for layer in layers],
+        "Evidence for the actual class,\neach map on its own scale;\n"
+        f"the same images in every experiment{some}",
     )
 
 

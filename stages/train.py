@@ -10,19 +10,24 @@ from src import artifacts, schema
 from src.command import run_main
 from src.data.dataset import load_dataset
 from src.data.mean_std import load_mean_std
+from src.defaults import explain
 from src.hardware import choose_hardware, describe_environment, explain_out_of_memory
 from src.models.layers import choose_layers
 from src.models.trained import TrainedModel, save_trained
-from src.params import Params, load_params
-from src.training.checkpoint import CheckpointFile, fingerprint
-from src.training.loop import Epoch, best_epoch, train
+from src.params import Params, load_with_choices
+from src.training.checkpoint import fingerprint
+from src.training.fit import Checkpoints, fit, unsure_below
+from src.training.loop import Epoch, best_epoch
 from src.training.setup import set_up_training
 from src.training.tensorboard import TensorBoardLog
 
 
 def main() -> None:
-    params = with_chosen_lr(load_params())
     dataset = load_dataset()
+    params, choices = load_with_choices(facts=dataset.facts)
+    params = with_chosen_lr(params)
+    if params.dataset == "images" and choices:
+        print(explain(choices))
     hardware = choose_hardware(params.device, params.precision)
     setup = set_up_training(params, dataset, load_mean_std(), hardware)
     # preview has checked this, unless it was skipped (`dvc repro train`); after hours of training it is late.
@@ -30,27 +35,31 @@ def main() -> None:
     environment = describe_environment(hardware)
     artifacts.write_json(artifacts.ENVIRONMENT, environment)
 
+    held_out = "to validate with" if dataset.val else "held out"
     print(
         f"{params.model} on {hardware}: {len(setup.train_split)} images to train on, "
-        f"{len(setup.val_split)} {'held out' if setup.held_out else 'test images for the validation curve'}"
+        f"{len(setup.val_split)} {held_out if setup.held_out else 'test images for the validation curve'}"
     )
-    checkpoint = CheckpointFile(fingerprint_of_training(params, environment))
+    checkpoints = Checkpoints(fingerprint_of_training(params, environment))
     log = TensorBoardLog() if params.tensorboard else None
     with explain_out_of_memory("batch_size", params.batch_size):
-        curves = train(
-            hardware.place(setup.model),
-            setup.batches,
-            setup.val_split,
-            setup.normalize,
-            hardware,
-            params,
-            keep_best=setup.held_out,
-            checkpoint=checkpoint,
-            on_epoch_end=log.add if log else lambda _: None,
+        curves = fit(setup, hardware, params, environment, checkpoints, log.add if log else lambda _: None)
+        threshold = unsure_below(setup, hardware)
+    save_trained(
+        TrainedModel(
+            setup.model,
+            params.model,
+            params.norm,
+            params.stem,
+            dataset.classes,
+            tuple(setup.mean_std["mean"]),
+            tuple(setup.mean_std["std"]),
+            dataset.preprocessing,
+            threshold,
         )
-    save_trained(TrainedModel(setup.model, params.model, params.norm, dataset.classes))
+    )
     write_curves(curves, kept=best_epoch(curves) if setup.held_out else params.epochs)
-    checkpoint.remove()
+    checkpoints.remove()
 
 
 def with_chosen_lr(params: Params) -> Params:
@@ -61,12 +70,14 @@ def with_chosen_lr(params: Params) -> Params:
 
 def fingerprint_of_training(params: Params, environment: dict) -> str:
     """Of all that shapes the weights; what only other stages read, and the number of workers, does not."""
-    irrelevant = {"workers", "tensorboard", "find_lr", "evaluate", "misclassified", "gradcam"}
+    irrelevant = {"workers", "tensorboard", "images", "find_lr", "evaluate", "misclassified", "gradcam"}
     relevant = params.model_dump(exclude=irrelevant)  # with the rate that was found, if one was
     # The code that this stage has imported: the same files that DVC compares.
     modules = [module for name, module in sys.modules.items() if name.startswith("src.")]
     code = [Path(__file__), *(Path(module.__file__) for module in modules if module.__file__)]
     data = [artifacts.DATASET / "meta.json", artifacts.MEAN_STD]  # meta.json has the checksums of the arrays
+    if params.weights not in ("none", "default"):
+        data.append(Path(params.weights))
     return fingerprint({"params": relevant, "environment": environment}, [*code, *data])
 
 

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from src import artifacts
 from src.data.dataset import Dataset, first_of_each_class, load_dataset
+from src.defaults import fill_in
 
 if TYPE_CHECKING:
     from tests.project import Project
@@ -34,8 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def shipped_params() -> dict[str, Any]:
-    """params.yaml as it is in the working tree."""
-    return yaml.safe_load((ROOT / artifacts.PARAMS).read_text())
+    """params.yaml as it is in the working tree, with the values that `auto` stands for on CIFAR-10."""
+    content = yaml.safe_load((ROOT / artifacts.PARAMS).read_text())
+    fill_in(content, None)
+    return content
 
 
 @pytest.fixture(scope="session")
@@ -121,18 +124,42 @@ def project(finished: "Project", tmp_path: Path) -> "Project":
 
 
 @pytest.fixture
-def results(finished: "Project", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The working folder: a copy of the finished run's files, for stages that are called in this process."""
+def settings_of_torch() -> Iterator[None]:
+    """Whatever a stage sets in this process is undone."""
     import torch
 
+    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    with torch.random.fork_rng(devices=[]):
+        yield
+    torch.set_num_threads(threads)
+    torch.set_deterministic_debug_mode(mode)
+
+
+@pytest.fixture
+def results(
+    finished: "Project", settings_of_torch: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The working folder: a copy of the finished run's files, for stages that are called in this process."""
     folder = tmp_path / "results"
     finished.copy_results(folder)
     monkeypatch.chdir(folder)
-    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    with torch.random.fork_rng(devices=[]):
-        yield folder
-    torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode(mode)
+    return folder
+
+
+@pytest.fixture
+def run(
+    tiny: Dataset,
+    settings_of_torch: None,
+    write_params: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The working folder: a dataset, an untrained model and its answers, made in a moment."""
+    from tests.small_run import make_run
+
+    monkeypatch.chdir(tmp_path)
+    make_run(tiny, write_params)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -75,3 +75,40 @@ def test_probes_show_where_but_do_not_blow_up_noise(tmp_path):
     assert full > 1.7 * 100 * 100  # two maps, each at the top of its own scale
     assert plain > 3.6 * 100 * 100  # three images and the third map, less the words on it
     assert picture.shape[0] > picture.shape[1]
+
+
+def test_long_lines_are_shortened_in_the_middle():
+    assert figures.fit("automobile", 1.5, 8) == "automobile"
+    assert figures.fit("two\n lines", 1.5, 8) == "two lines"
+    short = figures.fit("x" * 40 + "y" * 40, 1, 8)
+    assert 10 < len(short) < 30
+    assert short.startswith("xxxx")
+    assert short.endswith("yyyy")
+    assert "…" in short
+    assert len(figures.fit("🐈" * 80, 1, 8)) < len(short) + 5  # no sign of the font, and no warning
+    assert figures.fit("wide", 0.01, 8) == "…"
+
+
+@pytest.mark.parametrize("name", ["$\\frac{1}$", "a $ b $", "🐈", "日本", "x" * 500])
+def test_names_may_hold_anything(tmp_path, name):
+    images, maps = np.zeros((2, 224, 224, 3), np.uint8), np.ones((2, 7, 7), np.float32)
+    figures.save_grid(tmp_path / "g.png", images, [f"is {name}\n{name}"] * 2, 5, name)
+    overlays.save_explanation(tmp_path / "e.png", images[0], ["layer"], [name], [maps[:1]], name)
+    overlays.save_probes(tmp_path / "p.png", images, [name] * 2, [True, False], ["layer"], [maps], name)
+    assert abs(pixels(tmp_path / "g.png").shape[1] - 5 * 235) < 5
+    assert pixels(tmp_path / "p.png").shape[1] < 600
+
+
+@pytest.mark.parametrize("side", [32, 128, 224])
+def test_a_heatmap_lies_over_the_whole_picture_at_its_own_resolution(tmp_path, side):
+    image = np.full((side, side, 3), 100, np.uint8)
+    overlays.save_explanation(
+        tmp_path / "e.png", image, ["x"], ["cat"], [np.ones((1, 7, 7), np.float32)], "Heading"
+    )
+    picture = pixels(tmp_path / "e.png").astype(int)
+    covered = np.abs(picture - overlay(1.0)).max(axis=2) <= 2
+    rows, columns = (np.flatnonzero(covered.sum(axis) > 100) for axis in (1, 0))
+    height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    assert height >= side
+    assert abs(int(height) - int(width)) <= 2
+    assert covered.sum() > 0.98 * height * width  # up to the edges

@@ -7,14 +7,14 @@ import torch
 from src.errors import InputError
 from src.hardware import Hardware
 from src.lr_finder import RangeTest, choose_lr, is_cut_short, run_range_test, step_count
-from src.params import Params
+from src.params import Params, load_params
 from src.training.setup import set_up_training
-from tests.conftest import shipped_params
+from tests.conftest import ROOT
 from tests.training.small_net import SmallNet
 
 CPU = Hardware(torch.device("cpu"), torch.float32)
 MEAN_STD = {"mean": [0.5] * 3, "std": [0.25] * 3}
-SHIPPED = Params(**shipped_params())
+SHIPPED = load_params(ROOT / "params.yaml")
 PARAMS = SHIPPED.model_copy(
     update={
         "epochs": 2,

@@ -5,8 +5,11 @@ import pytest
 
 from src import artifacts
 from src.errors import InputError
-from src.params import flatten, load_params
+from src.params import load_params
+from src.params_file import flatten
 from tests.conftest import ROOT
+
+ANNIHILATION = {"peak": 6, "start_divisor": 25, "end_divisor": 10000, "annihilation": True}
 
 
 def test_the_shipped_file_is_valid(write_params):
@@ -56,19 +59,23 @@ def test_a_single_layer_needs_no_brackets(write_params):
         ),
         ({"norm": "instance"}, "norm: 'instance' is not a valid value; (known: batch, layer, group)"),
         ({"optimizer__momentum": 0}, "optimizer.nesterov: should be false when momentum is 0, not True"),
-        ({"optimizer": 3}, "optimizer: should be a group of keys (name, lr, momentum,"),
+        ({"optimizer": 3}, "optimizer: should be a group of keys (name, lr, backbone_lr, momentum,"),
         ({"augment__flip": 1}, "augment.flip: should be true or false or 'alternate', not 1"),
         ({"evaluate__tta": "flips"}, "evaluate.tta: 'flips' is not a valid value; did you mean 'flip'?"),
         ({"schedule__name": "liner"}, "schedule.name: 'liner' is not a valid value; did you mean 'linear'?"),
         (
-            {"epochs": 24, "schedule__name": "one_cycle", "schedule__peak": 25},
-            "schedule.peak: should be less than epochs (24), not 25",
+            {"epochs": 24, "schedule__name": "one_cycle", "schedule__one_cycle__peak": 25},
+            "schedule.one_cycle.peak: should be less than epochs (24), not 25",
         ),
         (
-            {"schedule__name": "one_cycle", "schedule__peak": 6, "schedule__annihilation": True},
-            "schedule.peak: should be less than half of epochs (12) with annihilation",
+            {
+                "schedule__name": "one_cycle",
+                "schedule__one_cycle__peak": 6,
+                "schedule__one_cycle__annihilation": True,
+            },
+            "schedule.one_cycle.peak: should be less than half of epochs (12) with annihilation",
         ),
-        ({"augment__cutout": 33}, "augment.cutout: should be less than or equal to 32, not 33"),
+        ({"augment__cutout": 513}, "augment.cutout: should be less than or equal to 512, not 513"),
         ({"validation": 1}, "validation: should be less than 1, not 1"),
         ({"workers": "many"}, "workers: should be 'auto' or a number from 0 to 64, not 'many'"),
         ({"gradcam__classes": "none"}, "gradcam.classes: 'none' is not a valid value; "),

@@ -1,5 +1,7 @@
 """For any yaml at all: it is valid, or each mistake gets a line that names the key."""
 
+import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,17 @@ from src.params import load_params
 from tests.conftest import shipped_params
 
 SHIPPED = shipped_params()
-KEYS = [(key,) for key in SHIPPED] + [
-    (group, key) for group, keys in SHIPPED.items() if isinstance(keys, dict) for key in keys
-]
+
+
+def paths(content: dict, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """To every key, those of groups included."""
+    for key, value in content.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from paths(value, (*above, key))
+
+
+KEYS = list(paths(SHIPPED))
 NAMES = tuple(f"{'.'.join(key)}: " for key in KEYS)
 SCALARS = (
     st.none()
@@ -61,10 +71,12 @@ many = settings(
 @many
 @given(changes=st.lists(st.tuples(st.sampled_from(KEYS), VALUES), min_size=1, max_size=4))
 def test_any_value_for_any_key(folder, changes):
-    content = {key: dict(value) if isinstance(value, dict) else value for key, value in SHIPPED.items()}
-    for key, value in changes:
-        target = content if len(key) == 1 or not isinstance(content[key[0]], dict) else content[key[0]]
-        target[key[-1]] = value
+    content = copy.deepcopy(SHIPPED)
+    for (*groups, name), value in changes:
+        target = content
+        for group in groups:
+            target = target[group] if isinstance(target.get(group), dict) else content
+        target[name] = value
     check(folder, yaml.dump(content, allow_unicode=True))
 
 

@@ -6,6 +6,7 @@ from typing import TypedDict, cast
 import numpy as np
 
 from src import artifacts
+from src.data.images import Images, chunks
 
 
 class MeanStd(TypedDict):
@@ -15,7 +16,7 @@ class MeanStd(TypedDict):
     std: list[float]
 
 
-def channel_mean_std(images: np.ndarray) -> MeanStd:
+def channel_mean_std(images: Images) -> MeanStd:
     """Mean and standard deviation of each channel, pooled over all pixels of all images.
 
     Not the mean of each image's standard deviation: that leaves out the differences between images and
@@ -27,9 +28,12 @@ def channel_mean_std(images: np.ndarray) -> MeanStd:
     Returns:
         Population figures. The sums are of integers, so every machine gets the same bits.
     """
+    histograms = np.zeros((3, 256), np.int64)
+    for chunk in chunks(images):
+        for channel, histogram in enumerate(histograms):
+            histogram += np.bincount(chunk[..., channel].ravel(), minlength=256)
     mean, std = [], []
-    for channel in range(images.shape[3]):
-        counts = np.bincount(images[..., channel].ravel(), minlength=256).tolist()
+    for counts in histograms.tolist():
         n = sum(counts)
         total = sum(value * count for value, count in enumerate(counts))
         squares = sum(value * value * count for value, count in enumerate(counts))

@@ -1,13 +1,15 @@
 """From stored images to logits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.data.normalization import Normalize, to_device
+from src.data.images import Images
+from src.data.normalization import to_device
+from src.evaluation import scores
 from src.hardware import Hardware
 
 BATCH_SIZE = 500  # images per step when nothing is trained
@@ -33,8 +35,8 @@ def views(images: Tensor, tta: str) -> Iterator[Tensor]:
 
 def predict_views(
     model: nn.Module,
-    images: np.ndarray,
-    normalize: Normalize,
+    images: Images,
+    normalize: Callable[[Tensor], Tensor],
     hardware: Hardware,
     tta: str,
     batch_size: int = BATCH_SIZE,
@@ -61,10 +63,18 @@ def predict_views(
     return torch.cat(logits, dim=1).cpu().numpy()
 
 
+def average(views: np.ndarray) -> np.ndarray:
+    """Logits of several views (views, N, classes) to probabilities, float64 (N, classes).
+
+    The mean is that of the logits.
+    """
+    return np.exp(scores.log_softmax(views.mean(0)))
+
+
 def predict_logits(
     model: nn.Module,
-    images: np.ndarray,
-    normalize: Normalize,
+    images: Images,
+    normalize: Callable[[Tensor], Tensor],
     hardware: Hardware,
     batch_size: int = BATCH_SIZE,
 ) -> np.ndarray:

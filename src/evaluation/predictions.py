@@ -31,11 +31,15 @@ class Predictions:
 
     @classmethod
     def from_probabilities(
-        cls, actual: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
+        cls,
+        actual: np.ndarray,
+        probabilities: np.ndarray,
+        classes: Sequence[str],
+        files: Sequence[str] | None = None,
     ) -> "Predictions":
-        """Predictions for images without files, from float (N, classes)."""
-        files = np.full(len(actual), "", object)
-        return cls(actual, probabilities.argmax(1), probabilities.astype(np.float32), tuple(classes), files)
+        """Predictions from float (N, classes); `files` is None for images without files."""
+        names = np.full(len(actual), "", object) if files is None else np.array(files, object)
+        return cls(actual, probabilities.argmax(1), probabilities.astype(np.float32), tuple(classes), names)
 
     @property
     def confidence(self) -> np.ndarray:

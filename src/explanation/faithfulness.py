@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 STEPS = 8  # in how many equal parts an image is deleted or inserted
-BLUR = 4.0  # standard deviation in pixels; at 32×32 it leaves colors and no shapes
+BLUR = 1 / 8  # standard deviation as a share of an image's side, 4 pixels of 32: colors are left, no shapes
 
 Probabilities = Callable[[np.ndarray], np.ndarray]
 
@@ -38,7 +38,7 @@ def deletion_insertion(
     rank = rank.reshape(count, height, width, 1)
 
     plain = np.broadcast_to(images.mean((1, 2), keepdims=True).astype(np.uint8), images.shape)
-    blurred = np.stack([cv2.GaussianBlur(image, (0, 0), BLUR) for image in images])
+    blurred = np.stack([cv2.GaussianBlur(image, (0, 0), BLUR * max(height, width)) for image in images])
     curves = np.empty((2, STEPS + 1, count))
     # Step 0 changes no pixel, each further one the next most important share, the last one all.
     for step in range(STEPS + 1):

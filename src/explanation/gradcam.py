@@ -11,6 +11,7 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from src.data.images import Images
 from src.data.normalization import Normalize, to_device
 from src.evaluation.inference import predict_logits
 from src.evaluation.scores import log_softmax
@@ -69,7 +70,7 @@ class Explainer:
         """uint8 (N, H, W, 3) to the model's input."""
         return self.normalize(to_device(images, self.hardware.device))
 
-    def native_maps(self, images: np.ndarray, layer: Layer, targets: np.ndarray) -> np.ndarray:
+    def native_maps(self, images: Images, layer: Layer, targets: np.ndarray) -> np.ndarray:
         """Grad-CAM for one target per image, float32 (N, layer.height, layer.width)."""
         self.model.eval()
         maps = np.zeros((len(images), layer.height, layer.width), np.float32)
@@ -78,7 +79,7 @@ class Explainer:
             maps[part] = gradcam(self.model, layer, self.inputs(images[part]), targets[part])
         return maps
 
-    def maps(self, images: np.ndarray, layer: Layer, targets: np.ndarray) -> np.ndarray:
+    def maps(self, images: Images, layer: Layer, targets: np.ndarray) -> np.ndarray:
         """`native_maps`, enlarged to the size of the images: float32 (N, H, W)."""
         return enlarge(self.native_maps(images, layer, targets), *images.shape[1:3])
 

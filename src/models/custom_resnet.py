@@ -6,7 +6,7 @@ a residual branch. The shortcut goes around the whole branch, which ends in its 
 
 from torch import Tensor, nn
 
-from src.models.base import Classifier, norm_layer
+from src.models.base import Classifier, ScaledLinear, norm_layer
 
 
 class Residual(nn.Module):
@@ -37,11 +37,11 @@ class CustomResNet(Classifier):
         self.layer1 = nn.Sequential(*_conv(64, 128, norm, pool=True), Residual(128, norm))
         self.layer2 = nn.Sequential(*_conv(128, 256, norm, pool=True))
         self.layer3 = nn.Sequential(*_conv(256, 512, norm, pool=True), Residual(512, norm))
-        self.linear = nn.Linear(512, classes)
+        self.linear = ScaledLinear(512, classes, 1 / 8)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
         x = self.layer3(self.layer2(self.layer1(self.prep(images))))
-        return self.linear(x.amax((2, 3))) / 8  # at 32×32 the maximum is a max-pool of 4
+        return x.amax((2, 3))  # at 32×32 a max-pool of 4
 
 
 def _conv(inputs: int, outputs: int, norm: str, pool: bool) -> list[nn.Module]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.models.base import Classifier, norm_layer
+from src.models.base import Classifier, ScaledLinear, norm_layer
 
 LOGIT_SCALE = 1 / 9  # small logits at the start, whatever the width
 
@@ -70,16 +70,17 @@ class FastNet(Classifier):
         self.layer1 = Block(24, widths[0], deep, norm)
         self.layer2 = Block(widths[0], widths[1], deep, norm)
         self.layer3 = Block(widths[1], widths[2], deep, norm)
-        self.linear = nn.Linear(widths[2], classes, bias=False)
+        self.linear = ScaledLinear(widths[2], classes, LOGIT_SCALE, bias=False)
 
     def prepare(self, images: Tensor) -> None:
-        """Fit the whitening."""
-        self.whitening.fit(images)
+        """Fit the whitening, unless it came with the other weights."""
+        if not self.pretrained:
+            self.whitening.fit(images)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
         x = F.gelu(self.whitening(images))
         x = self.layer3(self.layer2(self.layer1(x)))
-        return self.linear(x.amax((2, 3))) * LOGIT_SCALE
+        return x.amax((2, 3))
 
 
 def _identity(inputs: int, outputs: int) -> nn.Conv2d:

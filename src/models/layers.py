@@ -36,8 +36,8 @@ def find_layer(model: nn.Module, name: str, example: Tensor) -> Layer:
     """
     modules = dict(model.named_modules())
     if not name or name not in modules:
-        top = [child for child, _ in model.named_children()]
-        raise InputError(f"gradcam.layers: no layer {name!r}; {suggest(name, top)}")
+        known = getattr(model, "cam_layers", ())
+        raise InputError(f"gradcam.layers: no layer {name!r}; {suggest(name, known)}")
     outputs: list[Tensor] = []
     hook = modules[name].register_forward_hook(lambda *args: outputs.append(args[2]))
     with torch.inference_mode():
@@ -66,5 +66,10 @@ def choose_layers(names: str | list[str], model: Classifier, example: Tensor) ->
     if names != "auto":
         return [find_layer(model, name, example) for name in names]
     layers = model_layers(model, example)
+    if not layers:
+        raise InputError(
+            "gradcam.layers: auto finds no layer with maps in this model at this size; name one, or set "
+            "model or images.size to another"
+        )
     large = [layer for layer in layers if min(layer.height, layer.width) >= MIN_MAP_SIZE]
     return (large or layers)[-1:]

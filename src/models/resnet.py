@@ -48,11 +48,11 @@ class ResNet(Classifier):
         self.layer4 = _group(blocks[3], 256, 512, 2, norm)
         self.linear = nn.Linear(512, classes)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
         x = F.relu(self.norm1(self.conv1(images)))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         # Not adaptive_avg_pool2d: it has no deterministic backward pass on CUDA.
-        return self.linear(x.mean((2, 3)))
+        return x.mean((2, 3))
 
 
 def _group(blocks: int, inputs: int, outputs: int, stride: int, norm: str) -> nn.Sequential:

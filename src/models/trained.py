@@ -11,16 +11,36 @@ from src import artifacts
 from src.errors import InputError
 from src.models.base import Classifier
 from src.models.registry import create_model
+from src.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model with what it takes to build it again; `classes` are in the order of its logits."""
+    """A model with what it takes to build it again and to use it.
+
+    Attributes:
+        model: with its weights.
+        name: as in params.yaml, as `norm` and `stem` are.
+        classes: in the order of the logits.
+        mean: of red, green, blue in 0–1, which images are normalized by; `std` likewise.
+        preprocessing: how a picture becomes what the model takes.
+        unsure_below: the highest probability has to reach it for the answer to count; 0: not known.
+    """
 
     model: Classifier
     name: str
     norm: str
+    stem: str
     classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    preprocessing: Preprocessing
+    unsure_below: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """The side of the model's images in pixels."""
+        return self.preprocessing.size
 
 
 def save_trained(trained: TrainedModel, path: Path = artifacts.TRAINED_MODEL) -> None:
@@ -33,7 +53,12 @@ def save_trained(trained: TrainedModel, path: Path = artifacts.TRAINED_MODEL) ->
     content = {
         "name": trained.name,
         "norm": trained.norm,
+        "stem": trained.stem,
         "classes": list(trained.classes),
+        "mean": [float(value) for value in trained.mean],
+        "std": [float(value) for value in trained.std],
+        "preprocessing": trained.preprocessing.to_dict(),
+        "unsure_below": float(trained.unsure_below),
         "weights": weights,
     }
     # Through memory: given a path, torch would write its (temporary) name into the file.
@@ -53,13 +78,26 @@ def load_trained(path: Path = artifacts.TRAINED_MODEL, of: Sequence[str] | None 
     Raises:
         InputError: the file is missing, damaged, of a model that is not known here, or of other classes.
     """
+    artifacts.require(path)
     try:
-        content = torch.load(artifacts.require(path), map_location="cpu", weights_only=True)
-        name, norm, classes = content["name"], content["norm"], tuple(content["classes"])
-        model = create_model(name, len(classes), norm)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        classes = tuple(content["classes"])
+        preprocessing = Preprocessing(**content["preprocessing"])
+        model = create_model(
+            content["name"], len(classes), content["norm"], preprocessing.size, content["stem"]
+        )
         model.load_state_dict(content["weights"])
-    except InputError:
-        raise
+        trained = TrainedModel(
+            model,
+            content["name"],
+            content["norm"],
+            content["stem"],
+            classes,
+            tuple(content["mean"]),
+            tuple(content["std"]),
+            preprocessing,
+            content["unsure_below"],
+        )
     except Exception as error:  # a damaged file can make torch raise almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
@@ -69,4 +107,4 @@ def load_trained(path: Path = artifacts.TRAINED_MODEL, of: Sequence[str] | None 
         raise InputError(
             f"{path}: knows the classes {', '.join(classes)}, not {', '.join(of)}; {artifacts.REMEDY}"
         )
-    return TrainedModel(model, name, norm, classes)
+    return trained

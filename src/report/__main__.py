@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
         "-o", "--output", type=Path, default=REPORT, metavar="FILE", help=f"default: {REPORT}"
     )
     options = parser.parse_args(arguments)
-    artifacts.write_text(options.output, page.render(read_run(options.revision)))
+    artifacts.write_text(options.output, page.render(read_run(options.revision), options.output))
     print(options.output.resolve().as_uri())
 
 

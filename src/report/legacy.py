@@ -11,7 +11,6 @@ import numpy as np
 
 from src import artifacts, schema
 from src.errors import InputError
-from src.evaluation.metrics import measure
 from src.evaluation.mistakes import class_accuracy, confusion_matrix
 from src.evaluation.predictions import Predictions, write_predictions
 
@@ -35,7 +34,9 @@ def upgrade(folder: Path) -> None:
     Raises:
         InputError: the predictions are damaged.
     """
-    from src.evaluation.label_issues import find_label_issues  # here, because cleanlab takes a second
+    # Here, because cleanlab and scikit-learn take a second each.
+    from src.evaluation.label_issues import find_label_issues
+    from src.evaluation.metrics import measure
 
     classes = artifacts.read_json(folder / artifacts.DATASET / "meta.json", "classes")["classes"]
     predictions = _read_wide_predictions(folder, classes)

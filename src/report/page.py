@@ -1,22 +1,24 @@
 """The report page: one HTML file about one run or two, with all it needs inside."""
 
 import base64
-import io
-import math
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
-from PIL import Image
 
 from src.evaluation import significance
-from src.report import summary, vega
+from src.report import about_data, pictures, summary, vega
 from src.report.comparison import Comparison, Outcome
+from src.report.links import Originals
 from src.report.run import Run
 
 WEB = Path(__file__).with_name("web")
-SHEET_COLUMNS = 50
-LISTED_CHANGES = 6  # confusions at each end
+GALLERY = 3_000_000  # bytes of the page that the gallery may take; with all else it stays below 5 MB
+ROW = 200  # of them about what an image and an answer to it take beside picture, heatmap and name
+FEW_CLASSES = 40  # up to which a chart shows all classes, and a matrix all confusions
+LISTED_CHANGES = 6  # confusions at each end, beside a matrix
+LISTED_WITHOUT_MATRIX = 50
 
 # Of each outcome: a sign, a name and what it means. Told apart by more than their colors.
 OUTCOMES = {
@@ -28,35 +30,41 @@ OUTCOMES = {
 }
 
 
-def render(subject: Run | Comparison) -> str:
-    """The page as one HTML document that loads nothing, about a run or a comparison of two."""
+def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
+    """The page as one HTML document that loads nothing, about a run or a comparison of two.
+
+    Args:
+        subject: what it is about.
+        path: where it will lie, for links to the user's images.
+    """
     comparison = subject if isinstance(subject, Comparison) else None
     runs = [subject.a, subject.b] if isinstance(subject, Comparison) else [subject]
     outcomes = summary.outcomes_of_images(runs, comparison)
     issues = summary.label_issues(runs)
-    shown = summary.choose_images(runs, outcomes, list(OUTCOMES))
+    originals = Originals(runs[0].source, path)
+    candidates = summary.order_of_images(runs, outcomes, list(OUTCOMES))
+    maps = [pictures.shrink_maps(run.heatmaps[:1]) for run in runs if run.heatmaps is not None]
+    fixed = len(runs) * ROW + sum(4 * example.size // 3 for example in maps)
+    files = runs[0].predictions.files
+    shown, thumbnails = pictures.fill(
+        candidates, runs[0].images, lambda index: fixed + len(files[index].encode()), GALLERY
+    )
     classes = summary.classes(runs)
+    few = len(classes) <= FEW_CLASSES
+    order = list(range(len(classes))) if few else summary.worst_first(classes)
     data = {
         "names": [run.name for run in runs],
         "classes": runs[0].predictions.classes,
         "curves": [summary.curves(run) for run in runs],
-        "matrices": [run.confusions().tolist() for run in runs],
+        "matrices": [run.confusions().tolist() for run in runs] if few else None,
         "perClass": classes,
-        "gallery": {
-            "size": runs[0].images.shape[1:3],
-            "sheetColumns": SHEET_COLUMNS,
-            "scale": summary.PROBABILITY_SCALE,
-            "index": shown.tolist(),
-            "kind": outcomes[shown].tolist(),
-            "actual": runs[0].predictions.actual[shown].tolist(),
-            "models": [
-                summary.gallery(run, of_run, shown) | {"maps": _maps(run, shown)}
-                for run, of_run in zip(runs, issues, strict=True)
-            ],
-        },
+        "charted": order[:FEW_CLASSES],
+        "gallery": _gallery(runs, issues, outcomes, shown, originals)
+        | {"pictures": [_base64(picture) for picture in thumbnails]},
     }
     counts = {outcome: int((outcomes == outcome).sum()) for outcome in OUTCOMES}
     changes = comparison.confusions if comparison else []
+    listed = LISTED_CHANGES if few else LISTED_WITHOUT_MATRIX
     return (
         _environment()
         .get_template("page.html.j2")
@@ -66,10 +74,12 @@ def render(subject: Run | Comparison) -> str:
             runs=runs,
             headlines=[summary.headline(run) for run in runs],
             classes=classes,
-            confusions=summary.top_confusions(runs[0]),
+            order=order,
+            few=few,
+            confusions=summary.top_confusions(runs[0], summary.TOP_CONFUSIONS if few else listed),
             shrunk=[change for change in changes if change.b < change.a],
             grown=[change for change in reversed(changes) if change.b > change.a],
-            listed=LISTED_CHANGES,
+            listed=listed,
             kinds={
                 outcome: words
                 for outcome, words in OUTCOMES.items()
@@ -79,10 +89,38 @@ def render(subject: Run | Comparison) -> str:
             shown={outcome: int((outcomes[shown] == outcome).sum()) for outcome in OUTCOMES},
             hidden=sum(counts.values()) - len(shown),
             label_issues=int((issues.any(0) & (outcomes != Outcome.RIGHT)).sum()),
-            sheet=_sheet(runs[0].images[shown]),
+            about=None if comparison else about_data.sections(runs[0], originals),
             vega=vega.scripts(),
         )
     )
+
+
+def _gallery(
+    runs: list[Run], issues: np.ndarray, outcomes: np.ndarray, shown: np.ndarray, originals: Originals
+) -> dict[str, Any]:
+    """All about the images at `shown` but their pictures."""
+    listed = summary.listed_classes(runs, shown)
+    files = runs[0].predictions.files[shown].tolist()
+    models = []
+    for run, of_run in zip(runs, issues, strict=True):
+        maps = None if run.heatmaps is None else pictures.shrink_maps(run.heatmaps[shown])
+        models.append(
+            summary.gallery(run, of_run, shown, listed)
+            | {"maps": None if maps is None else _base64(maps.tobytes())}
+            | {"mapSize": None if maps is None else maps.shape[1:]}
+        )
+    return {
+        "pixelated": max(runs[0].images.shape[1:3]) <= pictures.SMALL,
+        "scale": summary.PROBABILITY_SCALE,
+        "index": shown.tolist(),
+        "kind": outcomes[shown].tolist(),
+        "actual": runs[0].predictions.actual[shown].tolist(),
+        "files": files if any(files) else None,
+        "linked": [int(exists) for exists in originals.exist(files)],
+        "base": originals.base,
+        "listed": listed,
+        "models": models,
+    }
 
 
 def _environment() -> jinja2.Environment:
@@ -124,24 +162,6 @@ def _change(number: float, how: str = "+,") -> str:
 def _signed(number: str) -> str:
     """With a minus sign as wide as the plus, and none for zero."""
     return number.lstrip("+-") if float(number.replace(",", "")) == 0 else number.replace("-", "−")
-
-
-def _sheet(images: np.ndarray) -> str:
-    """All images (N, H, W, 3) in one, row by row, as a data URI."""
-    rows = max(math.ceil(len(images) / SHEET_COLUMNS), 1)
-    height, width = images.shape[1:3]
-    cells = np.zeros((rows * SHEET_COLUMNS, height, width, 3), np.uint8)
-    cells[: len(images)] = images
-    sheet = cells.reshape(rows, SHEET_COLUMNS, height, width, 3).swapaxes(1, 2)
-    file = io.BytesIO()
-    whole = sheet.reshape(rows * height, SHEET_COLUMNS * width, 3)
-    Image.fromarray(whole).save(file, "WEBP", quality=95)
-    return f"data:image/webp;base64,{_base64(file.getvalue())}"
-
-
-def _maps(run: Run, indices: np.ndarray) -> str | None:
-    """The heatmaps of these images, one byte per pixel."""
-    return None if run.heatmaps is None else _base64(run.heatmaps[indices].tobytes())
 
 
 def _base64(content: bytes) -> str:

@@ -4,8 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException
-from dvc.scm import RevError, SCMError
 
 from src import artifacts, schema
+from src.data.images import Images, files_of_images, open_images
 from src.errors import InputError
 from src.evaluation.predictions import Predictions, read_predictions
-from src.params import flatten
+from src.params_file import flatten
 from src.report import legacy
+from src.report.revision import LOCK, WORKSPACE, Revision
 
-WORKSPACE = "workspace"
 META = artifacts.DATASET / "meta.json"
-TEST_IMAGES = artifacts.DATASET / "test_images.npy"
-LOCK = Path("dvc.lock")
 NEEDED = (
     artifacts.PARAMS,
     LOCK,
     META,
-    TEST_IMAGES,
     artifacts.PREDICTIONS,
     artifacts.TRAINING_CURVES,
     artifacts.TEST_METRICS,
@@ -44,7 +38,22 @@ NEEDED_TODAY = (
     artifacts.LABEL_ISSUES,
 )
 HEADLINE_METRICS = ("accuracy", "accuracy_low", "accuracy_high", "confidence", "calibration_error")
-OPTIONAL = (artifacts.HEATMAPS, artifacts.GRADCAM_METRICS)  # the oldest runs have none
+# The oldest runs have no heatmaps; what is known of the files was not written before 0.2.
+OPTIONAL = (
+    artifacts.HEATMAPS,
+    artifacts.GRADCAM_METRICS,
+    artifacts.DATASET_METRICS,
+    artifacts.SKIPPED,
+    artifacts.DUPLICATES,
+)
+
+
+class Copies:
+    """A folder for copies of a run's files; it lasts as long as somebody holds this, and no longer."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="blindspot-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class Run:
         name: the revision as it was asked for.
         params: params.yaml, with the keys of groups as in `optimizer.lr`.
         test_data: the SHA-256 of the test images and that of their labels.
-        images: uint8 (N, H, W, 3), the test split.
+        images: uint8 (N, H, W, 3), the test split; read from disk when they are used.
         predictions: about each of them.
         curves: `schema.TRAINING_CURVES`.
         metrics: metrics/test.json.
@@ -65,12 +74,17 @@ class Run:
         heatmaps: uint8 (N, h, w), of `heatmap_layer`, see `src.explanation.gradcam.to_bytes`; None without.
         heatmap_layer: the name of that layer; empty without maps.
         heatmap_checks: what metrics/gradcam.json says about that layer's maps.
+        source: whose data it is; of the user's own images the folder.
+        data: metrics/dataset.json; empty before there was such a file.
+        skipped: the rows of data/skipped.csv, as text.
+        duplicates: the rows of data/duplicates.csv, as text.
+        copies: of the files that are not read yet; None where they lie in the workspace.
     """
 
     name: str
     params: dict[str, object]
     test_data: tuple[str, str]
-    images: np.ndarray
+    images: Images
     predictions: Predictions
     curves: pd.DataFrame
     metrics: dict[str, Any]
@@ -80,6 +94,11 @@ class Run:
     heatmaps: np.ndarray | None
     heatmap_layer: str
     heatmap_checks: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    skipped: pd.DataFrame = field(default_factory=pd.DataFrame)
+    duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    copies: Copies | None = None
 
     def confusions(self) -> np.ndarray:
         """The whole confusion matrix, int64 (classes, classes): rows are actual, columns predicted."""
@@ -99,22 +118,23 @@ def read_run(revision: str = WORKSPACE) -> Run:
         InputError: there is no such revision; it has no results, or they are damaged, or not all of one run;
             or they are not in DVC's cache.
     """
-    if not revision:
-        raise InputError("an empty name is not a revision")
-    folder: Path | None = None
+    copies: Copies | None = None
     try:
-        with _folder(revision) as folder:
-            return _read(revision, folder)
+        if revision != WORKSPACE or _is_old_workspace():
+            copies = Copies()
+            _fill(copies.folder, revision)
+        return _read(revision, copies)
     except InputError as error:
-        if folder is None or folder == Path():  # no temporary path to hide
+        if copies is None:  # no temporary path to hide
             raise
-        raise InputError(str(error).replace(f"{folder}{os.sep}", f"{revision}: ")) from error
+        raise InputError(str(error).replace(f"{copies.folder}{os.sep}", f"{revision}: ")) from error
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{revision}: its files are damaged ({reason}); {artifacts.REMEDY}") from error
 
 
-def _read(name: str, folder: Path) -> Run:
+def _read(name: str, copies: Copies | None) -> Run:
+    folder = copies.folder if copies else Path()
     params, lock = (_read_yaml(folder / path) for path in (artifacts.PARAMS, LOCK))
     _check_consistency(name, folder, params, lock)
     if legacy.is_legacy(lock):
@@ -123,11 +143,12 @@ def _read(name: str, folder: Path) -> Run:
         legacy.upgrade(folder)
     meta = artifacts.read_json(folder / META, "classes", "sha256")
     classes = tuple(meta["classes"])
-    # Copied: the folder may be gone before the images are looked at.
-    images = np.array(artifacts.read_array(folder / TEST_IMAGES, np.uint8, (None, None, None, 3)))
+    size = meta.get("preprocessing", {}).get("size", 0)
+    images = open_images(folder / artifacts.DATASET, "test", _store(meta), size)
     maps, layers = folder / artifacts.HEATMAPS, folder / artifacts.GRADCAM_METRICS
     checks = artifacts.read_json(layers) if layers.exists() else {}
     layer = next(reversed(checks), "")
+    data = folder / artifacts.DATASET_METRICS
     return Run(
         name,
         dict(flatten(params)),
@@ -139,10 +160,24 @@ def _read(name: str, folder: Path) -> Run:
         schema.read_table(schema.CONFUSION_MATRIX, classes, folder),
         schema.read_table(schema.CLASS_ACCURACY, classes, folder),
         schema.read_table(schema.LABEL_ISSUES, classes, folder),
-        np.load(maps, allow_pickle=False) if maps.exists() else None,
+        np.load(maps, mmap_mode="r", allow_pickle=False) if maps.exists() else None,
         layer,
         checks.get(layer, {}),
+        meta.get("source", ""),
+        artifacts.read_json(data) if data.exists() else {},
+        _read_rows(folder / artifacts.SKIPPED),
+        _read_rows(folder / artifacts.DUPLICATES),
+        copies,
     )
+
+
+def _read_rows(path: Path) -> pd.DataFrame:
+    return schema.read_texts(path) if path.exists() else pd.DataFrame()
+
+
+def _store(meta: dict[str, Any]) -> str:
+    """How the images are stored; before there was a choice, raw."""
+    return meta.get("store", "raw")
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -174,66 +209,37 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-@contextmanager
-def _folder(revision: str) -> Iterator[Path]:
-    """A folder with the run's files at their usual places; the workspace itself is only ever read."""
-    if revision == WORKSPACE:
-        for path in NEEDED:
-            artifacts.require(path)
-        if not legacy.is_legacy(_read_yaml(LOCK)):
-            for path in NEEDED_TODAY:
-                artifacts.require(path)
-            yield Path()
-            return
-    with tempfile.TemporaryDirectory(prefix="blindspot-") as temporary:
-        folder = Path(temporary)
-        if revision == WORKSPACE:
-            for path in filter(Path.exists, (*NEEDED, *OPTIONAL)):
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, folder / path)
-        else:
-            _copy(revision, folder)
-        yield folder
+def _is_old_workspace() -> bool:
+    """Whether the workspace, which is only ever read, holds a run that has to be upgraded first."""
+    for path in NEEDED:
+        artifacts.require(path)
+    if legacy.is_legacy(_read_yaml(LOCK)):
+        return True
+    for path in NEEDED_TODAY:
+        artifacts.require(path)
+    return False
 
 
-def _copy(revision: str, folder: Path) -> None:
+def _fill(folder: Path, name: str) -> None:
+    """Copy the run's files to their usual places in a folder."""
+    if name != WORKSPACE:
+        _copy_revision(name, folder)
+        return
+    images = _files_of_images(artifacts.read_json(META))
+    for path in filter(Path.exists, (*NEEDED, *OPTIONAL, *images)):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / path)
+
+
+def _files_of_images(meta: dict[str, Any]) -> list[Path]:
+    return files_of_images(artifacts.DATASET, "test", _store(meta))
+
+
+def _copy_revision(name: str, folder: Path) -> None:
     """Copy the files out of git and DVC's cache."""
-    if not Path(".dvc").is_dir():
-        raise InputError(f"{Path.cwd()}: not the root of a project; revisions are looked up there")
-    try:
-        system = DVCFileSystem(".", rev=revision)
-        lock = yaml.safe_load(system.read_text(LOCK.as_posix()))
-        needed = (*NEEDED, *(() if legacy.is_legacy(lock) else NEEDED_TODAY))
-        known = [path for path in (*needed, *OPTIONAL) if system.exists(path.as_posix())]
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{revision}: has no dvc.lock and therefore no results; was the pipeline run there?"
-        ) from error
-    except RevError as error:
-        if "ambiguous" in str(error):
-            raise InputError(
-                f"{revision}: several experiments have this name; `dvc exp list --all-commits` lists them"
-            ) from error
-        raise InputError(
-            f"{revision}: not a branch, tag, commit or experiment; "
-            "`git branch` and `dvc exp list --name-only` list them"
-        ) from error
-    except (DvcException, SCMError, AttributeError) as error:  # AttributeError: it names no commit
-        raise InputError(f"{revision}: cannot be read: {error}") from error
-    for path in known:
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with system.open(path.as_posix(), "rb") as source, target.open("wb") as file:
-                shutil.copyfileobj(source, file)
-        except (OSError, DvcException) as error:
-            if path in OPTIONAL:
-                target.unlink(missing_ok=True)
-                continue
-            raise InputError(
-                f"{revision}: {path} is not in DVC's cache; `dvc exp apply {revision}` or "
-                f"`git checkout {revision}`, then `dvc repro` to make it again"
-            ) from error
-    missing = [str(path) for path in needed if path not in known]
-    if missing:
-        raise InputError(f"{revision}: has no {missing[0]}; was the pipeline run there?")
+    revision = Revision(name)
+    revision.copy([LOCK], folder)
+    today = () if legacy.is_legacy(_read_yaml(folder / LOCK)) else NEEDED_TODAY
+    revision.copy([path for path in (*NEEDED, *today) if path != LOCK], folder)
+    revision.copy(_files_of_images(artifacts.read_json(folder / META)), folder)
+    revision.copy_those_there(OPTIONAL, folder)

@@ -1,6 +1,7 @@
 """The numbers of a page about one run or two, as the stages wrote them, arranged for charts and cards."""
 
 from collections.abc import Sequence
+from itertools import islice, zip_longest
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from src.report.comparison import Comparison, Outcome
 from src.report.run import Run
 
 MISTAKE = "mistake"  # the only outcome of image that a page about one run shows
-MAX_PIXELS = 1_200 * 32 * 32  # in the gallery; the page stays below 3 MB
+MAX_IMAGES = 3_000  # in the gallery, if the page has room for so many
 TOP_CONFUSIONS = 12
+LISTED_CLASSES = 10  # whose probabilities the page knows, of each image and model: the most probable
 PROBABILITY_SCALE = 10_000  # probabilities are integers, in such parts
 
 Confusion = tuple[str, str, int]  # actual, predicted, images
@@ -68,36 +70,65 @@ def classes(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return rows
 
 
-def top_confusions(run: Run) -> list[Confusion]:
-    """The most frequent confusions."""
+def top_confusions(run: Run, count: int = TOP_CONFUSIONS) -> list[Confusion]:
+    """The most frequent confusions, up to `count`."""
     table = run.confusion_matrix
     wrong = table[table["actual"].astype(str) != table["predicted"].astype(str)]
-    top = wrong.sort_values("images", ascending=False, kind="stable")[:TOP_CONFUSIONS]
+    top = wrong.sort_values("images", ascending=False, kind="stable")[:count]
     return [(row["actual"], row["predicted"], row["images"]) for _, row in top.iterrows()]
 
 
-def choose_images(runs: Sequence[Run], outcomes: np.ndarray, shown_outcomes: Sequence[str]) -> np.ndarray:
-    """Indices of the images to show: all, or of each outcome those with the most confident mistakes."""
+def order_of_images(runs: Sequence[Run], outcomes: np.ndarray, shown_outcomes: Sequence[str]) -> list[int]:
+    """Indices of the images worth showing, the most important first, at most MAX_IMAGES.
+
+    Of each outcome in turn the most confident mistake that is left, so that a page that stops anywhere has as
+    many of each, and all of those that are few.
+    """
     wrongly_sure = np.max([run.predictions.confidence * ~run.predictions.right for run in runs], axis=0)
     order = np.argsort(-wrongly_sure, kind="stable")
-    # The smallest group first, so that what it leaves free goes to the larger ones.
-    groups = sorted((order[outcomes[order] == outcome] for outcome in shown_outcomes), key=len)
-    height, width = runs[0].images.shape[1:3]
-    room = max(MAX_PIXELS // (height * width), 1)
-    chosen: list[np.ndarray] = []
-    for number, group in enumerate(groups):
-        chosen.append(group[: room // (len(groups) - number)])
-        room -= len(chosen[-1])
-    return np.sort(np.concatenate(chosen))
+    groups = [order[outcomes[order] == outcome].tolist() for outcome in shown_outcomes]
+    in_turn = (index for turn in zip_longest(*groups) for index in turn if index is not None)
+    return list(islice(in_turn, MAX_IMAGES))
 
 
-def gallery(run: Run, issues: np.ndarray, indices: np.ndarray) -> dict[str, Any]:
+def listed_classes(runs: Sequence[Run], indices: np.ndarray) -> list[list[int]]:
+    """Of each image at `indices`, the classes whose probabilities are told: the most probable, the label."""
+    shape = (len(indices), len(runs[0].predictions.classes))
+    listed = np.zeros(shape, bool)
+    rows = np.arange(len(indices))[:, None]
+    for run in runs:
+        likely = np.argsort(-run.predictions.probabilities[indices], axis=1, kind="stable")
+        listed[rows, likely[:, :LISTED_CLASSES]] = True
+        listed[rows[:, 0], run.predictions.predicted[indices]] = True
+    listed[rows[:, 0], runs[0].predictions.actual[indices]] = True
+    return [np.flatnonzero(row).tolist() for row in listed]
+
+
+def gallery(
+    run: Run, issues: np.ndarray, indices: np.ndarray, listed: Sequence[Sequence[int]]
+) -> dict[str, Any]:
     """What the page's gallery knows about one model's answers to the images at `indices`, a list each."""
     predictions = run.predictions
-    probabilities = np.round(PROBABILITY_SCALE * predictions.probabilities[indices].astype(np.float64))
+    probabilities = [
+        np.round(PROBABILITY_SCALE * predictions.probabilities[index, classes].astype(np.float64))
+        for index, classes in zip(indices, listed, strict=True)
+    ]
     return {
         "predicted": predictions.predicted[indices].tolist(),
-        "probabilities": probabilities.astype(int).tolist(),
+        "probabilities": [row.astype(int).tolist() for row in probabilities],
         "labelIssues": issues[indices].astype(int).tolist(),
-        "mapSize": None if run.heatmaps is None else run.heatmaps.shape[1:],
     }
+
+
+def worst_first(classes: Sequence[dict[str, Any]]) -> list[int]:
+    """Positions of classes, as `classes` has them: those recognized worst first, without images last.
+
+    Of two runs, those whose share of recognized images changed most first.
+    """
+
+    def key(position: int) -> tuple[bool, float]:
+        right, images = classes[position]["right"], classes[position]["images"]
+        figure = -abs(right[-1] - right[0]) if len(right) > 1 else right[0]
+        return images == 0, figure / max(images, 1)
+
+    return sorted(range(len(classes)), key=key)

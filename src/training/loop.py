@@ -13,7 +13,6 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from src.data.batches import TrainingBatches
 from src.data.dataset import Split
-from src.data.normalization import Normalize
 from src.errors import InputError
 from src.evaluation.inference import predict_logits
 from src.evaluation.scores import accuracy, cross_entropy
@@ -22,6 +21,7 @@ from src.params import Params
 from src.progress import TrainingProgress
 from src.training.checkpoint import CheckpointFile
 from src.training.ema import WeightAverage
+from src.training.objective import Objective
 from src.training.optimizers import create_optimizers
 from src.training.schedules import create_schedule
 
@@ -32,8 +32,9 @@ class Epoch:
 
     `lr` is the rate of the last step. The training figures are of the augmented images, with the weights as
     they were for each batch; the validation figures are of plain images after the epoch, with `ema` those of
-    the averaged weights. Both losses are plain cross-entropy: what label smoothing adds to the loss that is
-    minimized is left out, so that the two can be compared.
+    the averaged weights. Both losses are plain cross-entropy: what label smoothing and class weights do to
+    the loss that is minimized is left out, so that the two can be compared. Where images are mixed, the
+    training loss is against their mixed labels, and right is who names the class with the larger share.
     """
 
     epoch: int
@@ -48,6 +49,21 @@ class Epoch:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training, with optimizers and a schedule of its own.
+
+    Attributes:
+        last: its last epoch, of the `params.epochs` of the whole.
+        before: the rows of the epochs that came before; the weights to start from are the best of those.
+        backbone: weights that are trained at `optimizer.backbone_lr`.
+    """
+
+    last: int
+    before: tuple[Epoch, ...] = ()
+    backbone: tuple[nn.Parameter, ...] = ()
+
+
 class TrainingState:
     """All that changes while a model is trained, and thus all that a checkpoint has to hold.
 
@@ -56,22 +72,40 @@ class TrainingState:
         params: `epochs`, `optimizer`, `schedule` and `ema` matter here.
         steps: batches in an epoch.
         device: the model's.
+        phase: the part of the training.
     """
 
-    def __init__(self, model: nn.Module, params: Params, steps: int, device: torch.device) -> None:
+    def __init__(
+        self, model: nn.Module, params: Params, steps: int, device: torch.device, phase: Phase
+    ) -> None:
         self.model, self.device = model, device
-        self.optimizers = create_optimizers(params.optimizer, model)
+        self.optimizers = create_optimizers(params.optimizer, model, phase.backbone)
+        epochs = phase.last - len(phase.before)
         self.schedules = [
-            create_schedule(params.schedule, optimizer, params.epochs, steps) for optimizer in self.optimizers
+            create_schedule(params.schedule, optimizer, epochs, steps, epochs / params.epochs)
+            for optimizer in self.optimizers
         ]
         self.ema = WeightAverage(model, params.ema) if params.ema else None
         self.best_weights: dict[str, Tensor] | None = None
-        self.curves: list[Epoch] = []
+        self.curves = list(phase.before)
 
     @property
     def evaluated(self) -> nn.Module:
         """The model that is validated and kept: the average of the weights, if there is one."""
         return self.ema.module if self.ema else self.model
+
+    def step(self, loss: Tensor) -> float:
+        """Change the weights by a step against the loss; returns its rate, with muon that of its part."""
+        loss.backward()
+        lr = self.optimizers[0].param_groups[0]["lr"]  # before schedule.step()
+        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+            optimizer.step()
+            optimizer.zero_grad()
+            if not isinstance(schedule, ReduceLROnPlateau):  # that one steps once an epoch
+                schedule.step()
+        if self.ema:
+            self.ema.update(self.model)
+        return lr
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` takes to resume from here."""
@@ -103,67 +137,66 @@ def train(
     model: nn.Module,
     batches: TrainingBatches,
     val_split: Split,
-    normalize: Normalize,
+    normalize: Callable[[Tensor], Tensor],
     hardware: Hardware,
     params: Params,
     keep_best: bool,
     checkpoint: CheckpointFile | None = None,
     on_epoch_end: Callable[[Epoch], None] = lambda _: None,
+    objective: Objective | None = None,
+    phase: Phase | None = None,
 ) -> list[Epoch]:
-    """Train `model` in place; returns one row per epoch.
+    """Train `model` in place; returns one row per epoch, beginning with those before the phase.
 
     Args:
         model: on the hardware's device.
         batches: what it learns from.
         val_split: what the validation figures are computed on after each epoch.
-        normalize: turns stored images into the model's input.
+        normalize: turns what the batches and the split hold into the model's input.
         hardware: device and precision.
         params: `epochs`, `optimizer`, `schedule`, `label_smoothing` and `ema` matter here.
-        keep_best: whether `val_split` may select anything: then the weights of the epoch with the highest
-            validation accuracy (the first of equals) are left in the model, and `plateau` listens to the
-            validation loss; else the last epoch's are, and it listens to the training loss; both unsmoothed.
+        keep_best: whether `val_split` may select anything: then the model is left with the weights of the
+            epoch of highest validation accuracy (the first of equals), and `plateau` listens to the
+            validation loss; else with the last epoch's, and it listens to the training loss.
         checkpoint: written after each epoch; resumed from if there is one.
         on_epoch_end: is handed every epoch when it is over; after a restart, the earlier ones at once.
+        objective: what is minimized; by default cross-entropy with `label_smoothing`.
+        phase: the part of the training; by default all of it.
 
     Raises:
         InputError: the loss is no longer a number.
     """
-    state = TrainingState(model, params, len(batches), hardware.device)
+    objective = objective or Objective(params.label_smoothing)
+    phase = phase or Phase(params.epochs)
+    state = TrainingState(model, params, len(batches), hardware.device, phase)
+    if keep_best and phase.before:
+        state.best_weights = copy.deepcopy(model.state_dict())
     if checkpoint and (saved := checkpoint.load()):
         state.load_state_dict(saved)
         print(f"resumes after epoch {len(state.curves)} of {params.epochs}", flush=True)
-        for row in state.curves:
+        for row in state.curves[len(phase.before) :]:
             on_epoch_end(row)
 
-    progress = TrainingProgress(params.epochs, len(batches), epochs_done=len(state.curves))
-    for epoch in range(len(state.curves) + 1, params.epochs + 1):
+    left = phase.last - len(state.curves)
+    progress = TrainingProgress(params.epochs, len(batches), epochs_done=params.epochs - left)
+    for epoch in range(len(state.curves) + 1, phase.last + 1):
         model.train()  # validation left it in evaluation mode
         sums = _EpochSums(epoch, hardware.device)
-        for images, labels in progress.track(epoch, batches.epoch(epoch), sums.__str__):
+        loaded = progress.track(epoch, batches.epoch(epoch), sums.__str__)
+        for step, (images, labels) in enumerate(loaded, 1):
             # On a GPU neither copy waits for the step that is still running.
-            images = images.to(hardware.device, non_blocking=True)
-            labels = labels.to(hardware.device, non_blocking=True)
+            images, labels = (x.to(hardware.device, non_blocking=True) for x in (images, labels))
             # Only forward: backward uses the types that forward chose.
             with hardware.autocast():
-                logits = model(normalize(images))
-                loss = F.cross_entropy(logits, labels, label_smoothing=params.label_smoothing)
-            loss.backward()
-            # Before schedule.step(): the rate of this step; with muon that of Muon's part.
-            lr = state.optimizers[0].param_groups[0]["lr"]
-            for optimizer, schedule in zip(state.optimizers, state.schedules, strict=True):
-                optimizer.step()
-                optimizer.zero_grad()
-                if not isinstance(schedule, ReduceLROnPlateau):  # that one steps once an epoch, below
-                    schedule.step()
-            if state.ema:
-                state.ema.update(model)
-            sums.add(logits, labels, lr)  # stays on the device: a look at the numbers would wait for the step
+                inputs, targets = objective.mix(normalize(images), labels, epoch, step)
+                logits = model(inputs)
+                loss = objective.loss(logits, targets)
+            lr = state.step(loss)
+            sums.add(logits, targets, lr)  # stays on the device: a look would wait for the step
 
-        logits = predict_logits(state.evaluated, val_split.images, normalize, hardware)
-        val_loss = cross_entropy(logits, val_split.labels)
+        val_loss, val_accuracy = _validate(state.evaluated, val_split, normalize, hardware)
         if not math.isfinite(val_loss):  # the damage of the last step, which no training loss has seen
             raise _diverged("validation loss", val_loss, epoch, len(batches), lr)
-        val_accuracy = accuracy(logits.argmax(1), val_split.labels)
         # sums.read() waits for the GPU, once an epoch, and raises if a loss was not finite.
         state.curves.append(Epoch(epoch, lr, *sums.read(), val_loss, val_accuracy))
         progress.end_epoch(epoch, f"{sums}, validation {val_loss:.4f}, {val_accuracy:.2%}")
@@ -181,6 +214,14 @@ def train(
     return state.curves
 
 
+def _validate(
+    model: nn.Module, split: Split, normalize: Callable[[Tensor], Tensor], hardware: Hardware
+) -> tuple[float, float]:
+    """Loss and accuracy."""
+    logits = predict_logits(model, split.images, normalize, hardware)
+    return cross_entropy(logits, split.labels), accuracy(logits.argmax(1), split.labels)
+
+
 class _EpochSums:
     """Loss and accuracy so far in an epoch, summed on the device: no step waits for the numbers."""
 
@@ -192,8 +233,9 @@ class _EpochSums:
         self.rates: list[float] = []
 
     @torch.no_grad()
-    def add(self, logits: Tensor, labels: Tensor, lr: float) -> None:
-        loss = F.cross_entropy(logits.float(), labels, reduction="sum")
+    def add(self, logits: Tensor, targets: Tensor, lr: float) -> None:
+        loss = F.cross_entropy(logits.float(), targets, reduction="sum")
+        labels = targets.argmax(1) if targets.is_floating_point() else targets
         right = (logits.argmax(1) == labels).sum()
         self.sums += torch.stack([loss, right])
         self.finite_steps += torch.isfinite(self.sums[0])  # once infinite or nan, a sum stays so

@@ -7,10 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Muon, Optimizer
 
+from src.errors import InputError
 from src.params import OptimizerConfig
 
 MUON_ITERATIONS = 3  # of the orthogonalization; airbench's choice, where torch's default is 5
-ADAM_BETAS = (0.9, 0.95)  # a training of a few hundred steps ends before 0.999 has forgotten its beginning
+ADAMW_BETAS = (0.9, 0.999)  # torch's defaults
+MUON_ADAM_BETAS = (
+    0.9,
+    0.95,
+)  # a training of a few hundred steps ends before 0.999 has forgotten its beginning
 
 
 class FilterMuon(Muon):
@@ -52,32 +57,69 @@ def _order(weights: Tensor) -> tuple[int, ...]:
     return (0, 2, 3, 1) if channels_last else (0, 1, 2, 3)
 
 
-def create_optimizers(config: OptimizerConfig, model: nn.Module) -> list[Optimizer]:
+def create_optimizers(
+    config: OptimizerConfig, model: nn.Module, backbone: Iterable[nn.Parameter] = ()
+) -> list[Optimizer]:
     """What trains the weights of `model`, each of them by exactly one.
 
     Args:
-        config: `sgd`: SGD with momentum for all; `muon`: Muon for the filters of convolutions, and Adam,
-            with `adam_lr` and without weight decay, for all else.
+        config: `sgd`: SGD with momentum for all; `adamw`: AdamW, Loshchilov & Hutter, "Decoupled Weight Decay
+            Regularization", 2019, without decay for biases and scales; `muon`: Muon for the filters of
+            convolutions, and Adam, with `adam_lr` and without weight decay, for all else.
         model: where it will be trained; weights that need no gradient are left alone.
+        backbone: weights whose rate is `backbone_lr` times the others'.
+
+    Returns:
+        Optimizers; the first group of the first has the rate `lr`.
+
+    Raises:
+        InputError: there is nothing for Muon, or `backbone` is asked of it.
     """
     trained = [weights for weights in model.parameters() if weights.requires_grad]
     lr = float(config.lr)  # a number by now: the rate that was found, if one was
-    if config.name == "sgd":
-        sgd = SGD(
-            trained,
-            lr=lr,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            nesterov=config.nesterov,
-        )
-        return [sgd]
+    if config.name == "muon":
+        return _muon(config, trained, lr, list(backbone))
+    # By identity: == compares the values of tensors.
+    slow = {id(weights) for weights in backbone}
+    groups = []
+    for members, rate in (
+        ([weights for weights in trained if id(weights) not in slow], lr),
+        ([weights for weights in trained if id(weights) in slow], lr * config.backbone_lr),
+    ):
+        if config.name == "sgd":
+            groups.append({"params": members, "lr": rate})
+            continue
+        flat = [weights for weights in members if weights.dim() < 2]
+        groups.append({"params": [weights for weights in members if weights.dim() > 1], "lr": rate})
+        groups.append({"params": flat, "lr": rate, "weight_decay": 0.0})
+    groups = [group for group in groups if group["params"]]
+    if config.name == "adamw":
+        return [AdamW(groups, lr=lr, betas=ADAMW_BETAS, weight_decay=config.weight_decay)]
+    sgd = SGD(
+        groups,
+        lr=lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        nesterov=config.nesterov,
+    )
+    return [sgd]
+
+
+def _muon(
+    config: OptimizerConfig, trained: list[nn.Parameter], lr: float, backbone: list[nn.Parameter]
+) -> list[Optimizer]:
+    filters = [weights for weights in trained if weights.dim() == 4]
+    others = [weights for weights in trained if weights.dim() != 4]
+    if backbone or not filters:
+        reason = "has one rate for all filters" if backbone else "is for filters of convolutions; none here"
+        raise InputError(f"optimizer.name: 'muon' {reason}; use 'adamw' or 'sgd'")
     muon = FilterMuon(
-        [weights for weights in trained if weights.dim() == 4],
+        filters,
         lr=lr,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         nesterov=config.nesterov,
         ns_steps=MUON_ITERATIONS,
     )
-    others = [weights for weights in trained if weights.dim() != 4]
-    return [muon, AdamW(others, lr=config.adam_lr, betas=ADAM_BETAS, weight_decay=0.0)]
+    adam = [AdamW(others, lr=config.adam_lr, betas=MUON_ADAM_BETAS, weight_decay=0.0)] if others else []
+    return [muon, *adam]

@@ -13,16 +13,19 @@ from torch.optim.lr_scheduler import (
 from src.params import ScheduleConfig
 
 
-def create_schedule(config: ScheduleConfig, optimizer: Optimizer, epochs: int, batches: int) -> LRScheduler:
+def create_schedule(
+    config: ScheduleConfig, optimizer: Optimizer, epochs: int, batches: int, share: float = 1.0
+) -> LRScheduler:
     """A schedule to be stepped after every batch, but for `plateau`.
 
     Args:
         config: `constant`; `linear` or `cosine`, down to zero; `one_cycle`, a cosine up to the
             optimizer's rate and cosines down, Smith & Topin, "Super-Convergence", 2017, with the momentum
             left alone; `plateau`, to be stepped after every epoch with the loss it listens to.
-        optimizer: its rate is the highest one.
-        epochs: of the whole training.
+        optimizer: its groups' rates are the highest ones.
+        epochs: that the schedule is for.
         batches: in an epoch.
+        share: of the whole training that these epochs are; `one_cycle.peak` is moved accordingly.
     """
     steps = epochs * batches
     if config.name == "constant":
@@ -33,17 +36,20 @@ def create_schedule(config: ScheduleConfig, optimizer: Optimizer, epochs: int, b
         return CosineAnnealingLR(optimizer, T_max=steps)
     if config.name == "plateau":
         return ReduceLROnPlateau(
-            optimizer, factor=config.factor, patience=config.patience, threshold=config.threshold
+            optimizer,
+            factor=config.plateau.factor,
+            patience=config.plateau.patience,
+            threshold=config.plateau.threshold,
         )
     # torch divides by zero where one of the ways takes no step.
-    steps = max(steps, 4 if config.annihilation else 3)
+    steps = max(steps, 4 if config.one_cycle.annihilation else 3)
     return OneCycleLR(
         optimizer,
-        max_lr=optimizer.param_groups[0]["lr"],
+        max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=steps,
-        pct_start=max(config.peak / epochs, 2 / steps),
-        div_factor=config.start_divisor,
-        final_div_factor=config.end_divisor,
-        three_phase=config.annihilation,
+        pct_start=max(config.one_cycle.peak * share / epochs, 2 / steps),
+        div_factor=config.one_cycle.start_divisor,
+        final_div_factor=config.one_cycle.end_divisor,
+        three_phase=config.one_cycle.annihilation,
         cycle_momentum=False,
     )

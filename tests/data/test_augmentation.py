@@ -1,12 +1,22 @@
+import hashlib
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from src.data.augmentation import Augmentation
+from src.data.augmentation import Augmentation, randaugment, unused_by_features
 from src.params import AugmentConfig
 
-OFF = {"pad": 0, "flip": False, "rotate": 0, "cutout": 0}
+OFF = {
+    "pad": 0,
+    "scale": 0,
+    "flip": False,
+    "rotate": 0,
+    "color": 0,
+    "policy": "none",
+    "mix": "none",
+    "cutout": 0,
+}
 MEAN = [0.5, 0.2, 0.0]
 FILL = [128, 51, 0]
 
@@ -139,3 +149,83 @@ def test_decisions_are_independent_of_each_other():
     for down in (False, True):
         share = seen[True, down] / (seen[True, down] + seen[False, down])
         assert 0.4 < share < 0.6
+
+
+@pytest.mark.parametrize(
+    ("changes", "sha256"),
+    [
+        ({"pad": 2, "flip": "alternate"}, "c28459e1b441aff2"),
+        ({"pad": 4, "flip": True, "rotate": 18, "cutout": 16}, "6b9b9cf4329f2bab"),
+    ],
+)
+def test_what_published_results_were_trained_on_keeps_its_bytes(random_images, changes, sha256):
+    made = augmentation(random_images, seed=3, **changes)(np.arange(12), 2)
+    assert hashlib.sha256(made.tobytes()).hexdigest().startswith(sha256)
+
+
+def gradients() -> np.ndarray:
+    """One image: red grows to the right, green downwards, from 0 to 252."""
+    image = np.zeros((1, 64, 64, 3), np.uint8)
+    image[0, ..., 0] = 4 * np.arange(64)
+    image[0, ..., 1] = 4 * np.arange(64)[:, None]
+    return image
+
+
+def test_a_random_crop_shows_at_least_the_share_asked_for():
+    crop = augmentation(gradients(), scale=0.4)
+    shares, ratios = [], []
+    for epoch in range(300):
+        [image] = crop(np.array([0]), epoch).astype(int)
+        width = (image[32, 60, 0] - image[32, 3, 0]) / (4 * 57)  # of the part shown, as a share
+        height = (image[60, 32, 1] - image[3, 32, 1]) / (4 * 57)
+        shares.append(width * height)
+        ratios.append(width / height)
+    assert 0.36 < min(shares) < 0.5
+    assert 0.9 < max(shares) < 1.04
+    assert 0.7 < min(ratios) < 0.85
+    assert 1.2 < max(ratios) < 1.42
+
+
+def test_colors_change_by_at_most_the_share_asked_for():
+    gray = np.full((1, 32, 32, 3), 100, np.uint8)  # contrast and saturation leave it alone
+    jitter = augmentation(gray, color=0.3)
+    seen = [int(jitter(np.array([0]), epoch)[0, 0, 0, 0]) for epoch in range(200)]
+    assert 68 <= min(seen) < 80
+    assert 120 < max(seen) <= 132
+    hue = augmentation(np.full((1, 8, 8, 3), (200, 100, 100), np.uint8), color=0.3)
+    for epoch in range(50):
+        red, green, blue = hue(np.array([0]), epoch)[0, 0, 0]
+        assert red > green == blue
+
+
+def test_randaugment_makes_two_changes_of_ten(random_images, monkeypatch):
+    assert len(randaugment((0, 0, 0)).transforms) == 10
+    made = augmentation(gradients(), policy="randaugment")
+    seen = {made(np.array([0]), epoch).tobytes() for epoch in range(100)}
+    assert len(seen) > 90
+    drawn = Counter()
+    policy = randaugment((0, 0, 0))
+    policy.set_random_seed(0)
+    for _ in range(2000):
+        chosen = policy._get_idx()
+        assert len(chosen) == 2
+        drawn.update(chosen.tolist())
+    assert min(drawn[index] for index in range(10)) > 300  # of 400 on average
+
+
+def test_photographs_depend_on_seed_epoch_and_index_alone(random_images):
+    everything = {"scale": 0.3, "flip": True, "color": 0.4, "policy": "randaugment"}
+    together = augmentation(random_images, **everything)(np.arange(12), 5)
+    other = augmentation(random_images, **everything)
+    other(np.array([4, 9]), 2)
+    np.testing.assert_array_equal(other(np.array([7, 3]), 5), together[[7, 3]])
+    assert not np.array_equal(other(np.arange(12), 6), together)
+    again = other(np.array([7 + 12]), 5)  # a second time in an epoch: another change to the same image
+    assert not np.array_equal(again[0], together[7])
+
+
+def test_features_have_no_use_for_changes_but_flips():
+    config = AugmentConfig(**{**OFF, "flip": True})
+    assert unused_by_features(config) == []
+    changed = config.model_copy(update={"scale": 0.3, "policy": "randaugment", "mix": "mixup"})
+    assert unused_by_features(changed) == ["augment.scale", "augment.policy", "augment.mix"]

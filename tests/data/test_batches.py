@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from src.data.augmentation import Augmentation
-from src.data.batches import TrainingBatches, worker_count
+from src.data.batches import TrainingBatches, balanced_weights, worker_count
 from src.errors import InputError
 from src.params import AugmentConfig
 
-AUGMENT = AugmentConfig(pad=2, flip=True, rotate=0, cutout=4)
+AUGMENT = AugmentConfig(pad=2, scale=0, flip=True, rotate=0, color=0, policy="none", mix="none", cutout=4)
 
 
 def batches(images: np.ndarray, **options: int) -> TrainingBatches:
@@ -77,3 +77,44 @@ def test_a_worker_that_dies_ends_in_one_line(random_images):
     with pytest.raises(InputError, match=r"workers: a process that augments images died .* 0$") as error:
         list(made.epoch(1))
     assert "\n" not in str(error.value)
+
+
+def test_weights_that_balance_classes_by_hand():
+    labels = np.array([0] * 6 + [2] * 2)
+    assert balanced_weights(labels, 4).tolist() == [8 / 12, 8 / 2, 8 / 4, 8 / 2]
+    assert balanced_weights(labels)[labels].mean() == 1
+
+
+def unbalanced(seed: int = 0, **options: int) -> TrainingBatches:
+    """Of 40 images: 32 of class 0, 6 of class 1, 2 of class 3."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
+    labels = np.array([0] * 32 + [1] * 6 + [3] * 2)
+    return TrainingBatches(
+        Augmentation(AUGMENT, images, [0.5] * 3, 0), labels, 8, seed, balanced=True, **options
+    )
+
+
+def test_the_sampler_draws_every_class_equally_often():
+    made = unbalanced()
+    counts = np.zeros(4)
+    for epoch in range(60):
+        labels = np.concatenate([batch.numpy() for _, batch in made.epoch(epoch)])
+        assert len(labels) == 40
+        counts += np.bincount(labels, minlength=4)
+    assert counts[2] == 0
+    np.testing.assert_allclose(counts[[0, 1, 3]] / counts.sum(), 1 / 3, atol=0.05)
+
+
+def test_an_image_drawn_again_is_changed_in_another_way():
+    # About 13 draws of two images: 7 of each, all of them different.
+    drawn = [image for images, labels in unbalanced().epoch(1) for image in images[labels == 3]]
+    assert len({image.numpy().tobytes() for image in drawn}) == len(drawn) > 5
+
+
+def test_the_sampler_depends_on_seed_and_epoch_alone():
+    first = [labels.tolist() for _, labels in unbalanced().epoch(1)]
+    assert [labels.tolist() for _, labels in unbalanced().epoch(2)] != first
+    assert [labels.tolist() for _, labels in unbalanced(seed=1).epoch(1)] != first
+    for (a, x), (b, y) in zip(unbalanced().epoch(1), unbalanced(workers=2).epoch(1), strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(x, y)

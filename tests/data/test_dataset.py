@@ -5,17 +5,24 @@ import numpy as np
 import pytest
 
 from src import artifacts
-from src.data.dataset import first_of_each_class, hold_out, load_dataset, save_dataset
+from src.data.dataset import Dataset, first_of_each_class, hold_out, load_dataset, save_dataset
 from src.download import cifar10
 from src.errors import InputError
 from tests.conftest import ROOT
 
 
+def arrays(dataset: Dataset) -> dict[str, np.ndarray]:
+    """All of it in memory, by the name of its file without the ending."""
+    splits = dataset.splits.items()
+    images = {f"{part}_images": split.images[:] for part, split in splits}
+    return images | {f"{part}_labels": split.labels for part, split in splits}
+
+
 def test_save_and_load_give_the_same(tmp_path, tiny):
     save_dataset(tiny, tmp_path / "dataset")
     loaded = load_dataset(tmp_path / "dataset")
-    for name, array in tiny.arrays().items():
-        np.testing.assert_array_equal(loaded.arrays()[name], array)
+    for name, array in arrays(tiny).items():
+        np.testing.assert_array_equal(arrays(loaded)[name], array)
     assert (loaded.name, loaded.classes) == (tiny.name, tiny.classes)
     meta = json.loads((tmp_path / "dataset/meta.json").read_text())
     assert meta["sha256"]["test_labels"] == hashlib.sha256(tiny.test.labels.tobytes()).hexdigest()
@@ -41,7 +48,7 @@ def test_a_truncated_array_is_named(tmp_path, tiny):
 def test_an_array_of_the_wrong_type_is_named(tmp_path, tiny):
     save_dataset(tiny, tmp_path / "dataset")
     np.save(tmp_path / "dataset/test_labels.npy", tiny.test.labels.astype(np.int32))
-    with pytest.raises(InputError, match=r"test_labels\.npy: int32 of 100, should be int64 of any"):
+    with pytest.raises(InputError, match=r"test_labels\.npy: int32 of 100, should be int64 of 100"):
         load_dataset(tmp_path / "dataset")
 
 
@@ -74,18 +81,47 @@ def test_the_sample_is_what_it_says():
     size = sum(path.stat().st_size for path in (ROOT / artifacts.SAMPLE).iterdir())
     assert size <= 8_000_000
     sums = json.loads((ROOT / artifacts.SAMPLE / "meta.json").read_text())["sha256"]
-    for name, array in sample.arrays().items():
+    for name, array in arrays(sample).items():
         assert hashlib.sha256(array.tobytes()).hexdigest() == sums[name]
 
 
-@pytest.mark.parametrize("labels", [np.zeros(9, np.int64), np.full(100, 10), np.full(100, -1)])
-def test_labels_that_do_not_fit(tmp_path, tiny, labels):
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        (np.zeros(9, np.int64), r"test_labels\.npy: int64 of 9, should be int64 of 100"),
+        (np.full(100, 10), r"test_labels\.npy: does not fit the images and classes"),
+        (np.full(100, -1), r"test_labels\.npy: does not fit the images and classes"),
+    ],
+)
+def test_labels_that_do_not_fit(tmp_path, tiny, labels, line):
     save_dataset(tiny, tmp_path / "dataset")
     np.save(tmp_path / "dataset/test_labels.npy", labels)
-    with pytest.raises(InputError, match=r"test_labels\.npy: does not fit the images and classes"):
+    with pytest.raises(InputError, match=line):
         load_dataset(tmp_path / "dataset")
 
 
-def test_holding_out_everything_is_refused():
-    with pytest.raises(InputError, match=r"validation: 0\.99 leaves none of the 20 images"):
-        hold_out(np.repeat([0, 1], 10), 0.99, seed=0)
+def test_every_class_keeps_an_image_to_train_on():
+    labels = np.repeat([0, 1, 2], [10, 1, 2])
+    train, held_out = hold_out(labels, 0.99, seed=0)
+    assert np.bincount(labels[train]).tolist() == [1, 1, 1]
+    assert np.bincount(labels[held_out]).tolist() == [9, 0, 1]
+
+
+def test_groups_stay_together():
+    # Patients 0 to 19 with three pictures each, of two classes; the last has all there are of a third.
+    groups = np.repeat(np.arange(20), 3)
+    labels = np.tile([0, 0, 1], 20)
+    labels[57:] = 2
+    train, held_out = hold_out(labels, 0.25, seed=1, groups=groups)
+    assert set(groups[train]).isdisjoint(groups[held_out])
+    assert sorted([*train, *held_out]) == list(range(60))
+    assert 9 <= (labels[held_out] == 0).sum() <= 12  # a quarter of 38, in whole patients
+    assert 2 in labels[train]
+    assert 2 not in labels[held_out]
+
+
+def test_groups_of_one_are_as_none():
+    labels = np.repeat([0, 1, 2], [100, 50, 4])
+    alone = hold_out(labels, 0.1, seed=3, groups=np.arange(154)[::-1])
+    for ours, theirs in zip(alone, hold_out(labels, 0.1, seed=3), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -1,6 +1,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 
 from src.evaluation.label_issues import find_label_issues
 from src.evaluation.predictions import Predictions
@@ -56,3 +57,50 @@ def test_a_model_that_is_always_right_doubts_nothing():
             issues = find_label_issues(predictions(np.eye(10)[labels][:count], labels[:count]))
             assert len(issues) == 0
             assert list(issues.columns) == ["index", "label", "suggested", "score"]
+
+
+def test_classes_without_test_images_are_no_obstacle():
+    labels = np.array([0, 3] * 10)
+    probabilities = 0.9 * np.eye(10)[labels] + 0.01
+    probabilities[4] = 0.9 * np.eye(10)[3] + 0.01
+    assert find_label_issues(predictions(probabilities, labels))["index"].tolist() == [4]
+
+
+# --- the same picture under another name
+
+
+def test_equal_pictures_with_different_labels():
+    labels = np.array([0, 1, 2, 3, 4])
+    made = Predictions.from_probabilities(
+        labels, np.eye(10)[labels], CLASSES, [f"{number}.png" for number in labels]
+    )
+    rows = [
+        (1, "0.png", "a", "test", True),
+        (1, "x.png", "b", "train", True),
+        (1, "y.png", "c", "train", True),
+        (1, "z.png", "c", "train", True),
+        (2, "1.png", "b", "test", False),  # only similar: may well be of two classes
+        (2, "u.png", "c", "train", False),
+        (3, "2.png", "d", "test", True),
+        (3, "w.png", "left out", "train", True),  # by images.classes
+        (4, "s.png", "e", "train", True),  # not tested
+        (4, "t.png", "f", "train", True),
+    ]
+    table = pd.DataFrame(rows, columns=["cluster", "file", "class", "part", "label_conflict"])
+    issues = find_label_issues(made, table)
+    assert issues.to_dict("records") == [{"index": 0, "label": "a", "suggested": "c", "score": 1.0}]
+
+
+def test_what_the_model_doubts_is_listed_once():
+    made, _ = planted()
+    names = [f"{number}.png" for number in range(2000)]
+    made = Predictions.from_probabilities(made.actual, made.probabilities, CLASSES, names)
+    before = find_label_issues(made)
+    image = int(before["index"].iloc[0])
+    label = CLASSES[made.actual[image]]
+    other = next(name for name in CLASSES if name not in (label, before["suggested"].iloc[0]))
+    pair = [(names[image], label, "test"), ("again.png", other, "train")]
+    table = pd.DataFrame(pair, columns=["file", "class", "part"]).assign(cluster=1, label_conflict=True)
+    issues = find_label_issues(made, table)
+    assert issues["index"].tolist() == before["index"].tolist()
+    assert issues["suggested"].iloc[0] == other  # a fact, not a guess

@@ -8,12 +8,25 @@ import torch
 from src.errors import InputError
 from src.models.registry import create_model
 from src.models.trained import TrainedModel, load_trained, save_trained
+from src.preprocessing import Preprocessing
+
+CLASSES, MEAN, STD = ("a", "b", "c"), (0.4, 0.5, 0.6), (0.1, 0.2, 0.3)
 
 
 @pytest.fixture
 def saved(tmp_path):
     torch.manual_seed(0)
-    made = TrainedModel(create_model("resnet18", 3, "group"), "resnet18", "group", ("a", "b", "c"))
+    made = TrainedModel(
+        create_model("resnet18", 3, "group"),
+        "resnet18",
+        "group",
+        "auto",
+        CLASSES,
+        MEAN,
+        STD,
+        Preprocessing(96, "crop", "bilinear", 4095.0),
+        0.55,
+    )
     save_trained(made, tmp_path / "model.pt")
     return made, tmp_path / "model.pt"
 
@@ -21,7 +34,10 @@ def saved(tmp_path):
 def test_it_comes_back_as_it_was(saved):
     made, path = saved
     loaded = load_trained(path)
-    assert (loaded.name, loaded.norm, loaded.classes) == ("resnet18", "group", ("a", "b", "c"))
+    assert (loaded.name, loaded.norm, loaded.stem, loaded.classes) == ("resnet18", "group", "auto", CLASSES)
+    assert (loaded.mean, loaded.std, loaded.unsure_below) == (MEAN, STD, 0.55)
+    assert loaded.preprocessing == Preprocessing(96, "crop", "bilinear", 4095.0)
+    assert loaded.size == 96
     images = torch.randn(2, 3, 32, 32)
     assert torch.equal(loaded.model.eval()(images), made.model.eval()(images))
 
@@ -44,7 +60,8 @@ def test_a_truncated_file(saved):
 def small(tmp_path_factory) -> bytes:
     """The file of a smaller model."""
     path = tmp_path_factory.mktemp("small") / "model.pt"
-    save_trained(TrainedModel(create_model("fast", 3), "fast", "batch", ("a", "b", "c")), path)
+    fast = create_model("fast", 3)
+    save_trained(TrainedModel(fast, "fast", "batch", "auto", CLASSES, MEAN, STD, Preprocessing()), path)
     return path.read_bytes()
 
 
@@ -88,10 +105,34 @@ def test_a_model_that_is_not_known_here(small, tmp_path):
     (tmp_path / "model.pt").write_bytes(small)
     content = torch.load(tmp_path / "model.pt", weights_only=True) | {"name": "vgg"}
     torch.save(content, tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"not a model of this pipeline \('vgg'\)"):
+    with pytest.raises(InputError, match=r"not a model of this pipeline \(model: 'vgg' is not known"):
         load_trained(tmp_path / "model.pt")
 
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"model\.pt: missing; run `dvc repro` to restore it"):
         load_trained(tmp_path / "model.pt")
+
+
+def test_a_file_of_before_is_refused(small, tmp_path):
+    """It does not say how its images were normalized."""
+    (tmp_path / "model.pt").write_bytes(small)
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    del content["mean"], content["std"], content["preprocessing"], content["stem"]
+    torch.save(content, tmp_path / "model.pt")
+    with pytest.raises(InputError, match=r"not a model of this pipeline .* run `dvc repro --force`"):
+        load_trained(tmp_path / "model.pt")
+
+
+def test_a_library_model_comes_back(tmp_path):
+    torch.manual_seed(0)
+    name = "torchvision/shufflenet_v2_x0_5"
+    model = create_model(name, 3, size=48)
+    made = TrainedModel(model, name, "batch", "auto", CLASSES, MEAN, STD, Preprocessing(48))
+    save_trained(made, tmp_path / "model.pt")
+    loaded = load_trained(tmp_path / "model.pt")
+    images = torch.randn(2, 3, 48, 48)
+    assert torch.equal(loaded.model.eval()(images), model.eval()(images))
+    assert loaded.model.cam_layers == model.cam_layers
+    save_trained(loaded, tmp_path / "again.pt")
+    assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "model.pt").read_bytes()

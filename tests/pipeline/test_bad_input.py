@@ -22,6 +22,7 @@ from src import artifacts, schema
 from src.evaluation.predictions import Predictions, write_predictions
 from src.models.registry import create_model
 from src.models.trained import TrainedModel, save_trained
+from src.preprocessing import Preprocessing
 from tests.project import STAGES, call, replace, set_params
 
 Damage = Callable[[Path], None]
@@ -101,7 +102,7 @@ AGAIN = "run `dvc repro` to restore it"
         ("compute_mean_std", write("data/dataset/meta.json", "[]"), "data/dataset/meta.json: damaged"),
         ("find_lr", params(optimizer__lr="find"), "'find' is for optimizer.name: sgd"),
         ("preview", params(gradcam__layers="layer5"), "gradcam.layers: no layer 'layer5'; did you"),
-        ("preview", params(validation=0.99), "validation: 0.99 leaves none of the 200"),
+        ("preview", params(validation=0.99), "batch_size: 50 is more than the 10 images to train on"),
         ("train", params(batch_size=181), "batch_size: 181 is more than the 180 images to train on"),
         ("train", params(gradcam__layers="layer5"), "gradcam.layers: no layer 'layer5'; did you"),
         ("train", truncate("data/dataset/train_images.npy"), "data/dataset/train_images.npy: damaged"),
@@ -143,7 +144,8 @@ def test_bad_input(results, stage, damage, line):
 
 
 def test_a_model_of_other_classes_says_nothing_about_these(results):
-    save_trained(TrainedModel(create_model("fast", 3), "fast", "batch", ("a", "b", "c")))
+    model, statistics = create_model("fast", 3), ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    save_trained(TrainedModel(model, "fast", "batch", "auto", ("a", "b", "c"), *statistics, Preprocessing()))
     before = contents(results)
     for stage in ("evaluate", "gradcam"):
         assert "data/model.pt: knows the classes a, b, c, not airplane, automobile" in line_of(stage)

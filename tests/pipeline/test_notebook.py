@@ -41,7 +41,8 @@ def test_it_shows_what_a_recipe_makes(notebook, project, tmp_path, monkeypatch):
     [settings] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     # A recipe with a range test, one cycle, and two layers of maps for either class of a mistake.
     recipe = "custom-resnet"
-    flags = "-S dataset=sample -S epochs=1 -S batch_size=50 -S schedule.peak=0.4 -S misclassified.count=2"
+    flags = "-S dataset=sample -S epochs=1 -S batch_size=50 -S schedule.one_cycle.peak=0.4"
+    flags += " -S misclassified.count=2"
     values = {"REPOSITORY": project.folder, "RECIPE": recipe, "FLAGS": f"{flags} -S tensorboard=true"}
     settings.source = "\n".join(f"%env {name}={value}" for name, value in values.items())
 

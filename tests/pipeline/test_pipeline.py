@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from src import artifacts, schema
-from tests.conftest import ROOT
-from tests.project import STAGES, Project, set_params, stages_run, tracing
+from src.params_file import flatten
+from tests.conftest import ROOT, shipped_params
+from tests.project import STAGES, Project, stages_run, tracing
 
 
 def read_json(project: Project, path: Path) -> dict:
@@ -36,7 +38,13 @@ def test_everything_declared_is_there_and_ignored_or_kept_by_git(project):
     for paths in project.outputs().values():
         assert all(path.exists() for path in paths)
     new = project.run("git", "status", "--porcelain").splitlines()
-    small = ["metrics/gradcam.json", "metrics/stats.json", "metrics/test.json", "metrics/train.json"]
+    small = [
+        "metrics/dataset.json",
+        "metrics/gradcam.json",
+        "metrics/stats.json",
+        "metrics/test.json",
+        "metrics/train.json",
+    ]
     small += ["plots/class_accuracy.csv", "plots/confusion.csv", "plots/lr_range.csv", "plots/training.csv"]
     assert new == [f"?? {name}" for name in ["dvc.lock", *small]]
     # So nothing is written that is not declared, and nothing runs twice.
@@ -153,26 +161,47 @@ def test_tables_are_as_the_schema_has_them(finished, table):
     assert list(schema.read_table(table, classes, finished.folder)) == list(table.columns)
 
 
+def test_no_group_hides_a_size_from_the_run_cache():
+    # It leaves `size` and `nfiles` out of its keys, inside groups of parameters too.
+    hidden = {path.split(".")[0] for path, _ in flatten(shipped_params()) if path.split(".")[-1] == "size"}
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    tracked = {name for stage in stages.values() for name in stage.get("params", ())}
+    assert hidden == {"images"}
+    assert not tracked & hidden
+    assert {name for name in tracked if name.startswith("images.")} == {
+        f"images.{key}" for key in shipped_params()["images"]
+    }
+
+
 # --- dependencies and imports
 
 
 @pytest.fixture(scope="session")
-def range_test_modules(finished, made_once) -> set[str]:
-    """What find_lr imports when it has a rate to find; not all of it is needed otherwise."""
+def imported_at_need(finished, made_once) -> dict[str, list[str]]:
+    """What find_lr imports when it has a rate to find, and download when the images are the user's."""
 
     def fill(folder: Path) -> None:
         project = finished.copy(folder / "project")
-        set_params(project.folder, {"optimizer.name": "sgd", "optimizer.lr": "find"})
+        for label in "ab":
+            (folder / "pictures" / label).mkdir(parents=True)
+            for number in range(2):
+                pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+                Image.fromarray(pixels + ord(label)).save(folder / f"pictures/{label}/{number}.png")
+        project.change({"optimizer.name": "sgd", "optimizer.lr": "find"})
         project.run("python", "-m", "stages.find_lr", **tracing(folder))
+        project.change({"dataset": "images", "images.path": str(folder / "pictures")})
+        project.run("python", "-m", "stages.download", **tracing(folder))
 
-    return set(json.loads((made_once("range-test", fill) / "find_lr.json").read_text())["modules"])
+    folder = made_once("imported-at-need", fill)
+    return {
+        stage: json.loads((folder / f"{stage}.json").read_text())["modules"]
+        for stage in ("find_lr", "download")
+    }
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_declared_dependencies_are_the_real_imports(finished, range_test_modules, stage):
-    modules = set(imports(finished, stage)["modules"])
-    if stage == "find_lr":
-        modules |= range_test_modules
+def test_declared_dependencies_are_the_real_imports(finished, imported_at_need, stage):
+    modules = {*imports(finished, stage)["modules"], *imported_at_need.get(stage, [])}
     real = {module for module in modules if module.startswith(("src/", "stages/"))}
     real = {module for module in real if not module.endswith("__init__.py")}  # docstrings, see test_structure
     declared = {

@@ -15,7 +15,8 @@ from src.data.mean_std import channel_mean_std
 from src.errors import InputError
 from src.hardware import Hardware
 from src.models.layers import choose_layers
-from src.params import Params, flatten, load_params
+from src.params import ImagesConfig, Params, load_params
+from src.params_file import flatten
 from src.training.loop import train
 from src.training.setup import set_up_training
 from tests.conftest import ROOT
@@ -50,7 +51,7 @@ def test_it_is_a_flag_a_line(recipe):
 
 @pytest.mark.parametrize("recipe", NAMES)
 def test_it_builds_and_trains(write_params, few, recipe):
-    short = {"epochs": 1, "batch_size": 10, "schedule.peak": 0.4, "threads": 1, "find_lr.steps": 30}
+    short = {"epochs": 1, "batch_size": 10, "schedule.one_cycle.peak": 0.4, "threads": 1, "find_lr.steps": 30}
     params = load(write_params, flags(recipe) | short)
     stated = flags(recipe)
     with torch.random.fork_rng(devices=[]):
@@ -89,10 +90,10 @@ def test_all_can_be_queued_with_changes(tmp_path, tiny):
     queued = project.run("dvc", "queue", "status")
     for name in PUBLISHED:
         assert re.search(rf"{name}\s.*Queued", queued)
-    unknown = project.attempt("python", "-m", "recipes.enqueue", "-S", "schedule.peek=5")
+    unknown = project.attempt("python", "-m", "recipes.enqueue", "-S", "schedule.one_cycle.peek=5")
     assert unknown.returncode == 1
     [line] = unknown.stderr.splitlines()
-    assert line.startswith("enqueue: unknown key 'schedule.peek'; did you mean 'schedule.peak'?")
+    assert line.startswith("enqueue: unknown key 'schedule.one_cycle.peek'; did you mean ")
 
     rows = project.run("python", "-m", "recipes.results").splitlines()[2:]
     assert [row.split()[1] for row in rows] == list(PUBLISHED)
@@ -117,19 +118,23 @@ def test_all_can_be_queued_with_changes(tmp_path, tiny):
     "form", [["-S", "{}"], ["-S{}"], ["--set-param={}"], ["-m", "x=y", "-S", "params.yaml:{}"]]
 )
 def test_a_misspelled_key_is_found_in_every_form(form):
-    enqueue.check([part.format("schedule.peak=5") for part in form])
+    enqueue.check([part.format("schedule.one_cycle.peak=5") for part in form])
     with pytest.raises(InputError, match=r"unknown key 'schedule\.peek'"):
         enqueue.check([part.format("schedule.peek=5") for part in form])
 
 
 # Of the machine, or of how things are done; and what only one value of another key makes use of.
 NOT_NAMED = {"seed", "device", "precision", "workers", "threads", "deterministic", "evaluate.batch_size"}
-CHOICES = ("optimizer.name", "optimizer.lr", "schedule.name")
+CHOICES = ("dataset", "freeze", "optimizer.name", "optimizer.lr", "schedule.name")
 USED_BY = {
+    "images": {f"images.{key}" for key in ImagesConfig.model_fields},
+    "backbone": {"stem", "unfreeze_at", "optimizer.backbone_lr"},
     "muon": {"optimizer.adam_lr"},
     "find": {"find_lr.lowest", "find_lr.highest", "find_lr.steps"},
-    "one_cycle": {f"schedule.{key}" for key in ("peak", "start_divisor", "end_divisor", "annihilation")},
-    "plateau": {f"schedule.{key}" for key in ("factor", "patience", "threshold")},
+    "one_cycle": {
+        f"schedule.one_cycle.{key}" for key in ("peak", "start_divisor", "end_divisor", "annihilation")
+    },
+    "plateau": {f"schedule.plateau.{key}" for key in ("factor", "patience", "threshold")},
 }
 
 
@@ -155,12 +160,13 @@ STATED = {
     "resnet18-mean-fill": {"model": "resnet18", "augment.pad": 4, "augment.cutout": 16, "epochs": 20}
     | {"optimizer.name": "sgd", "gradcam.classes": "predicted", "tensorboard": True},
     "custom-resnet": {"model": "custom_resnet", "augment.pad": 4, "augment.flip": True, "augment.cutout": 8}
-    | {"epochs": 24, "batch_size": 512, "schedule.name": "one_cycle", "schedule.peak": 5}
-    | {"schedule.annihilation": False, "optimizer.lr": "find", "label_smoothing": 0},
+    | {"epochs": 24, "batch_size": 512, "schedule.name": "one_cycle", "schedule.one_cycle.peak": 5}
+    | {"schedule.one_cycle.annihilation": False, "optimizer.lr": "find", "label_smoothing": 0},
     "resnet18-layernorm": CROP_ROTATE
     | {"model": "resnet18", "norm": "layer", "epochs": 40, "batch_size": 128, "optimizer.name": "sgd"}
-    | {"optimizer.lr": 0.03, "schedule.name": "plateau", "schedule.factor": 0.1, "schedule.patience": 2}
-    | {"schedule.threshold": 0.001, "gradcam.layers": ["layer3", "layer4"], "gradcam.classes": "predicted"},
+    | {"optimizer.lr": 0.03, "schedule.name": "plateau", "schedule.plateau.factor": 0.1}
+    | {"schedule.plateau.patience": 2, "schedule.plateau.threshold": 0.001}
+    | {"gradcam.layers": ["layer3", "layer4"], "gradcam.classes": "predicted"},
 }
 
 

@@ -12,13 +12,14 @@ MODULE_LINES, FUNCTION_LINES = 300, 80
 # A room imports from those in rows below it, and from itself.
 ROWS = [
     ["stages"],
-    ["src.compare", "src.lr_finder"],
+    ["src.compare", "src.dataset_report", "src.export", "src.lr_finder", "src.predict"],
     ["src.report", "src.explanation", "src.training"],
     ["src.evaluation"],
     ["src.download"],
     ["src.data", "src.models"],
     ["src.hardware", "src.figures", "src.schema", "src.command"],
     ["src.params", "src.progress"],
+    ["src.params_file", "src.defaults", "src.preprocessing"],
     ["src.artifacts"],
     ["src.errors"],
 ]

@@ -1,16 +1,22 @@
 """Reading a run from any revision, without checking it out."""
 
+import dataclasses
+import gc
 import hashlib
+import io
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from src import artifacts, compare, schema
+from src.data.images import JpegImages, RawImages, images_file, offsets_of
 from src.errors import InputError
 from src.evaluation.label_issues import find_label_issues
 from src.report import page
@@ -43,8 +49,8 @@ def project(compared, tmp_path, monkeypatch) -> Project:
 def same(one: object, other: object) -> bool:
     if isinstance(one, pd.DataFrame):
         return one.equals(other)
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other)
+    if isinstance(one, np.ndarray | RawImages | JpegImages):
+        return np.array_equal(one[:], other[:])
     return one == other
 
 
@@ -184,6 +190,85 @@ def test_outside_of_any_project(tmp_path, monkeypatch):
         read_run("main")
     with pytest.raises(InputError, match=r"params\.yaml: missing"):
         read_run()
+
+
+# --- the test images, however they are stored
+
+
+def store_as_jpeg(folder: Path) -> None:
+    """Rewrite a dataset's test images as `images.store: jpeg` would have written them."""
+    meta = artifacts.read_json(folder / "meta.json")
+    raw = images_file(folder, "test", "raw")
+    images, path = np.load(raw), images_file(folder, "test", "jpeg")
+    files = [io.BytesIO() for _ in images]
+    for image, file in zip(images, files, strict=True):
+        Image.fromarray(image).save(file, "JPEG")
+    raw.unlink()
+    replace(path, b"".join(file.getvalue() for file in files))
+    np.save(offsets_of(path), np.cumsum([0, *(len(file.getvalue()) for file in files)]))
+    meta |= {"store": "jpeg", "preprocessing": {"size": 32}}
+    replace(folder / "meta.json", json.dumps(meta))
+
+
+def test_jpeg_images_of_workspace_and_revision(project):
+    raw = read_run().images[:]
+    store_as_jpeg(artifacts.DATASET)
+    project.run("dvc", "commit", "--force", "download")
+    # As if all stages had run on it.
+    lock = yaml.safe_load(Path("dvc.lock").read_text())
+    [md5] = [out["md5"] for out in lock["stages"]["download"]["outs"] if out["path"] == "data/dataset"]
+    for stage in lock["stages"].values():
+        for dep in stage["deps"]:
+            dep["md5"] = md5 if dep["path"] == "data/dataset" else dep["md5"]
+    replace(Path("dvc.lock"), yaml.safe_dump(lock))
+    project.commit()
+    project.run("git", "tag", "jpeg")
+    for run in (read_run(), read_run("jpeg")):
+        assert isinstance(run.images, JpegImages)
+        assert run.images.shape == raw.shape
+        assert np.abs(run.images[:].astype(int) - raw).mean() < 12
+        assert "<title>" in page.render(run)
+
+
+def test_copies_last_as_long_as_the_run(project):
+    run = read_run("main")
+    folder = run.copies.folder
+    assert run.images[:1].shape == (1, 32, 32, 3)
+    other = dataclasses.replace(run, name="other")
+    del run
+    assert folder.exists()
+    assert other.images[:1].any()
+    del other
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_memory_stays_flat_however_large_the_test_split_is(project):
+    images = np.lib.format.open_memmap("large.npy", "w+", np.uint8, (100, 1000, 1000, 3))
+    images.flush()
+    images_file(artifacts.DATASET, "test", "raw").unlink()
+    Path("large.npy").rename(images_file(artifacts.DATASET, "test", "raw"))
+    tracemalloc.start()
+    run = read_run()
+    html = page.render(run)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert run.images.shape == (100, 1000, 1000, 3)
+    assert "<title>" in html
+    assert peak < 60e6  # of 300 MB
+
+
+def test_what_is_known_of_the_files(project):
+    before, rows = artifacts.SKIPPED.read_bytes(), b"file,reason\na.jpg,truncated\n"
+    for run in (read_run(), read_run("main")):
+        assert (len(run.skipped), len(run.duplicates)) == (0, 0)  # the sample has no files
+        assert run.data["images"] == {"train": 200, "test": 100}
+    replace(artifacts.SKIPPED, rows)
+    with pytest.raises(InputError, match=r"data/skipped.csv: differs from dvc.lock"):
+        read_run()
+    sums = [hashlib.md5(content, usedforsecurity=False).hexdigest() for content in (before, rows)]
+    replace(Path("dvc.lock"), Path("dvc.lock").read_text().replace(*sums))
+    assert read_run().skipped.to_dict("list") == {"file": ["a.jpg"], "reason": ["truncated"]}
 
 
 # --- runs that an older version made

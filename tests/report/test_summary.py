@@ -119,8 +119,8 @@ def test_the_most_frequent_confusions_come_first():
 def test_all_mistakes_are_shown_if_there_is_room():
     run = many()
     outcomes = summary.outcomes_of_images([run], None)
-    shown = summary.choose_images([run], outcomes, [summary.MISTAKE])
-    assert shown.tolist() == np.flatnonzero(~run.predictions.right).tolist()
+    shown = summary.order_of_images([run], outcomes, [summary.MISTAKE])
+    assert sorted(shown) == np.flatnonzero(~run.predictions.right).tolist()
 
 
 def test_small_outcomes_are_shown_whole_and_the_others_get_equal_shares(monkeypatch):
@@ -129,37 +129,42 @@ def test_small_outcomes_are_shown_whole_and_the_others_get_equal_shares(monkeypa
         [Outcome.RIGHT, Outcome.FIXED, Outcome.BROKEN, Outcome.SAME, Outcome.DIFFERENT], [80, 200, 5, 100, 15]
     )
     names = [Outcome.FIXED, Outcome.BROKEN, Outcome.SAME, Outcome.DIFFERENT]
-    monkeypatch.setattr(summary, "MAX_PIXELS", 100 * 4 * 4)
-    shown = summary.choose_images(runs, outcomes, names)
+    monkeypatch.setattr(summary, "MAX_IMAGES", 100)
+    shown = summary.order_of_images(runs, outcomes, names)
     assert Counter(outcomes[shown].tolist()) == {"fixed": 40, "broken": 5, "same": 40, "different": 15}
-    assert (np.diff(shown) > 0).all()
+    assert len(set(shown)) == 100
 
 
 def test_of_too_many_the_most_confident_mistakes_are_shown(monkeypatch):
     run = many()
-    monkeypatch.setattr(summary, "MAX_PIXELS", 10 * 4 * 4)
-    shown = summary.choose_images([run], summary.outcomes_of_images([run], None), [summary.MISTAKE])
+    monkeypatch.setattr(summary, "MAX_IMAGES", 10)
+    shown = summary.order_of_images([run], summary.outcomes_of_images([run], None), [summary.MISTAKE])
     wrong = np.flatnonzero(~run.predictions.right).tolist()
     best = sorted(wrong, key=lambda index: -run.predictions.confidence[index])[:10]
-    assert shown.tolist() == sorted(best)
-
-
-def test_larger_images_leave_room_for_fewer(monkeypatch):
-    monkeypatch.setattr(summary, "MAX_PIXELS", 64 * 64)
-    for size, count in ((8, 64), (16, 16), (64, 1), (100, 1)):
-        run = many(size=size)
-        outcomes = summary.outcomes_of_images([run], None)
-        assert len(summary.choose_images([run], outcomes, [summary.MISTAKE])) == count
+    assert shown == best
 
 
 def test_the_gallery_knows_each_answer(run):
-    maps = np.zeros((5, 2, 3), np.uint8)
     issues = summary.label_issues([run])[0]
-    answers = summary.gallery(dataclasses.replace(run, heatmaps=maps), issues, np.array([1, 4]))
+    indices = np.array([1, 4])
+    listed = summary.listed_classes([run], indices)
+    assert listed == [[0, 1, 2]] * 2
+    answers = summary.gallery(run, issues, indices, listed)
     assert answers == {
         "predicted": [1, 1],
         "probabilities": [[2500, 7500, 0], [2500, 7500, 0]],
         "labelIssues": [1, 0],
-        "mapSize": (2, 3),
     }
-    assert summary.gallery(run, issues, np.array([1]))["mapSize"] is None
+
+
+def test_of_many_classes_those_most_probable_and_the_label_are_listed(run, other, monkeypatch):
+    monkeypatch.setattr(summary, "LISTED_CLASSES", 1)
+    assert summary.listed_classes([run], np.arange(5)) == [[0], [0, 1], [0, 1], [1], [1]]
+    assert summary.listed_classes([run, other], np.array([2, 3])) == [[0, 1, 2], [0, 1]]
+
+
+def test_the_worst_classes_come_first():
+    rows = [{"images": images, "right": right} for images, right in ((4, [3]), (0, [0]), (4, [1]), (8, [2]))]
+    assert summary.worst_first(rows) == [2, 3, 0, 1]
+    rows = [{"images": 4, "right": right} for right in ([3, 3], [0, 2], [4, 1])]
+    assert summary.worst_first(rows) == [2, 1, 0]

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from src.models.base import Classifier
+
 
 class SmallNet(nn.Module):
     """All that a checkpoint has to know about: filters, a matrix, statistics, and dropout, which draws."""
@@ -17,3 +19,18 @@ class SmallNet(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         x = F.gelu(self.norm(self.conv1(images)))
         return self.linear(self.drop(F.gelu(self.conv2(x)).amax((2, 3))))
+
+
+class SmallClassifier(Classifier):
+    """The same in the form that the pipeline's models have."""
+
+    cam_layers = ("net.conv2",)
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.net = SmallNet()
+        self.net.linear = nn.Identity()
+        self.linear = nn.Linear(32, classes)
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        return self.net(images)

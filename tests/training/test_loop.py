@@ -16,14 +16,14 @@ from src.errors import InputError
 from src.evaluation.inference import predict_logits
 from src.evaluation.scores import accuracy, cross_entropy
 from src.hardware import Hardware, choose_hardware, set_up_torch
-from src.params import Params
+from src.params import Params, PlateauConfig, load_params
 from src.training.checkpoint import CheckpointFile
 from src.training.loop import Epoch, best_epoch, train
-from tests.conftest import shipped_params
+from tests.conftest import ROOT
 from tests.training.small_net import SmallNet
 
 FP32 = Hardware(torch.device("cpu"), torch.float32)
-PARAMS = Params(**shipped_params()).model_copy(update={"epochs": 2, "batch_size": 20})
+PARAMS = load_params(ROOT / "params.yaml").model_copy(update={"epochs": 2, "batch_size": 20})
 
 
 def normalizer(hardware: Hardware = FP32) -> Normalize:
@@ -122,8 +122,9 @@ def check_resume(tiny: Dataset, hardware: Hardware, **changes: object) -> None:
 def test_a_training_stopped_twice_ends_in_the_same_bits(tiny, tmp_path, monkeypatch, capsys, schedule):
     monkeypatch.chdir(tmp_path)
     # A plateau without patience or hope of improvement: the rate falls in each epoch but the first.
-    config = {"name": schedule, "patience": 0, "threshold": 0.9}
-    changes = {"epochs": 3, "schedule": PARAMS.schedule.model_copy(update=config)}
+    plateau = PlateauConfig(factor=0.1, patience=0, threshold=0.9)
+    config = PARAMS.schedule.model_copy(update={"name": schedule, "plateau": plateau})
+    changes = {"epochs": 3, "schedule": config}
     check_resume(tiny, FP32, **changes)
     assert "resumes after epoch 1 of 3\n" in capsys.readouterr().out
 
@@ -196,7 +197,8 @@ def plateau_by_hand(losses: list[float]) -> list[float]:
 
 @pytest.mark.parametrize("held_out", [True, False])
 def test_plateau_listens_to_images_held_out_or_else_to_the_training(tiny, held_out):
-    plateau = PARAMS.schedule.model_copy(update={"name": "plateau", "patience": 0, "threshold": 0.01})
+    falling = PlateauConfig(factor=0.1, patience=0, threshold=0.01)
+    plateau = PARAMS.schedule.model_copy(update={"name": "plateau", "plateau": falling})
     slow = PARAMS.optimizer.model_copy(update={"lr": 0.02})
     _, curves = run(tiny, epochs=5, schedule=plateau, optimizer=slow, keep_best=held_out)
     validation = plateau_by_hand([row.val_loss for row in curves])

@@ -4,10 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from src.errors import InputError
 from src.params import OptimizerConfig
 from src.training.optimizers import FilterMuon, create_optimizers
 
-SGD = OptimizerConfig(name="sgd", lr=0.4, momentum=0.5, weight_decay=0.1, nesterov=True, adam_lr=0.01)
+SGD = OptimizerConfig(
+    name="sgd", lr=0.4, backbone_lr=0.1, momentum=0.5, weight_decay=0.1, nesterov=True, adam_lr=0.01
+)
 MUON = SGD.model_copy(update={"name": "muon"})
 
 
@@ -64,3 +67,47 @@ def test_muon_has_the_filters_and_adam_the_rest():
     rest = [model[0].bias, model[1].bias, model[3].weight, model[3].bias]
     assert all(a is b for a, b in zip(adam.param_groups[0]["params"], rest, strict=True))
     assert (adam.param_groups[0]["lr"], adam.param_groups[0]["weight_decay"]) == (0.01, 0)
+
+
+def test_adamw_by_hand_spares_biases():
+    model = nn.Linear(1, 1)
+    nn.init.constant_(model.weight, 2.0)
+    nn.init.constant_(model.bias, 1.0)
+    [optimizer] = create_optimizers(SGD.model_copy(update={"name": "adamw"}), model)
+    assert isinstance(optimizer, torch.optim.AdamW)
+    weight, bias, mean, square = 2.0, 1.0, 0.0, 0.0
+    for step in range(1, 4):
+        (step * model.weight + step * model.bias).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        mean, square = 0.9 * mean + 0.1 * step, 0.999 * square + 0.001 * step * step
+        change = 0.4 * (mean / (1 - 0.9**step)) / (math.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        weight = weight * (1 - 0.4 * 0.1) - change
+        bias -= change
+        assert model.weight.item() == pytest.approx(weight, rel=1e-5)
+        assert model.bias.item() == pytest.approx(bias, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_the_backbone_has_a_rate_of_its_own(name):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    backbone = [*model[0].parameters(), *model[1].parameters()]
+    [optimizer] = create_optimizers(SGD.model_copy(update={"name": name}), model, backbone)
+    assert optimizer.param_groups[0]["lr"] == 0.4  # the one that the curves show
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert [rates[id(p)] for p in model[3].parameters()] == [0.4, 0.4]
+    assert [rates[id(p)] for p in backbone] == pytest.approx([0.04] * 4)
+    assert len(rates) == 6
+
+
+def test_muon_needs_filters_and_has_one_rate_for_them():
+    with pytest.raises(
+        InputError, match=r"^optimizer\.name: 'muon' is for filters of convolutions; none here"
+    ):
+        create_optimizers(MUON, nn.Linear(3, 2))
+    conv = nn.Conv2d(3, 4, 3, bias=False)
+    with pytest.raises(
+        InputError, match=r"^optimizer\.name: 'muon' has one rate for all filters; use 'adamw'"
+    ):
+        create_optimizers(MUON, conv, [conv.weight])
+    assert len(create_optimizers(MUON, conv)) == 1  # nothing for Adam

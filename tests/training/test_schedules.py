@@ -4,17 +4,19 @@ import pytest
 from torch import nn
 from torch.optim import SGD
 
-from src.params import ScheduleConfig
+from src.params import PlateauConfig, ScheduleConfig
 from src.training.schedules import create_schedule
 from tests.conftest import shipped_params
 
 CONFIG = ScheduleConfig(**shipped_params()["schedule"])
 
 
-def rates(epochs: int, batches: int, **changes: object) -> list[float]:
-    """Before each step, starting with an optimizer's rate of 0.4."""
+def rates(epochs: int, batches: int, name: str, **changes: object) -> list[float]:
+    """Before each step, starting with an optimizer's rate of 0.4; changes are of `schedule.one_cycle`."""
     optimizer = SGD(nn.Linear(1, 1).parameters(), lr=0.4, momentum=0.5)
-    schedule = create_schedule(CONFIG.model_copy(update=changes), optimizer, epochs, batches)
+    one_cycle = CONFIG.one_cycle.model_copy(update=changes)
+    config = CONFIG.model_copy(update={"name": name, "one_cycle": one_cycle})
+    schedule = create_schedule(config, optimizer, epochs, batches)
     lrs = []
     for _ in range(epochs * batches):
         lrs.append(optimizer.param_groups[0]["lr"])
@@ -79,7 +81,8 @@ def test_a_training_may_be_very_short(name, annihilation, epochs, batches):
 
 def test_plateau_waits_until_the_loss_no_longer_falls():
     optimizer = SGD(nn.Linear(1, 1).parameters(), lr=0.4)
-    config = CONFIG.model_copy(update={"name": "plateau", "factor": 0.1, "patience": 2, "threshold": 0.01})
+    plateau = PlateauConfig(factor=0.1, patience=2, threshold=0.01)
+    config = CONFIG.model_copy(update={"name": "plateau", "plateau": plateau})
     schedule = create_schedule(config, optimizer, 10, 1)
     lrs = []
     # 0.995 is no improvement of a hundredth; 0.98 is one.

@@ -60,20 +60,20 @@ function curve(measure, format) {
 
 // Positions of classes instead of their names, which Vega does not all take: "__proto__".
 const named = { params: [{ name: "classes", value: classes }] };
-const byName = { labelExpr: "classes[datum.value]", labelOverlap: classes.length > 20 };
+const byName = { labelExpr: "classes[datum.value]", labelOverlap: false };
 
 // ---- accuracy of each class
 
 function classAccuracy() {
-  const rows = data.perClass.flatMap(({ images, right, line }, c) => (images === 0 ? [] : right.map((count, model) =>
-    ({ c, class: classes[c], model: titles[model], right: count, images, accuracy: count / images, from: line[0], to: line[1] }))));
+  const rows = data.charted.flatMap((c) => { const { images, right, line } = data.perClass[c]; return images === 0 ? [] : right.map((count, model) =>
+    ({ c, class: classes[c], model: titles[model], right: count, images, accuracy: count / images, from: line[0], to: line[1] })); });
   const tooltip = [{ field: "class" }, ...(two ? [{ field: "model", title: "experiment" }] : []),
     { field: "accuracy", format: ".1%" }, { field: "right" }, { field: "images" }];
   const x = { type: "quantitative", scale: { zero: false, nice: false, padding: 12 }, title: null, axis: { format: ".0%", tickCount: 6, labelFlush: false } };
   return {
-    width: "container", height: 26 * classes.length, data: { values: rows },
+    width: "container", height: 26 * data.charted.length, data: { values: rows },
     ...named,
-    encoding: { y: { field: "c", type: "ordinal", title: null, axis: { ...byName, grid: true, ticks: false, domain: false } } },
+    encoding: { y: { field: "c", type: "ordinal", sort: null, title: null, axis: { ...byName, grid: true, ticks: false, domain: false } } },
     layer: [
       { mark: { type: "rule", strokeWidth: 2, color: color(two ? "muted" : "a"), opacity: 0.5 },
         encoding: { x: { field: "from", ...x }, x2: { field: "to" } } },
@@ -100,7 +100,7 @@ function confusions() {
   const scale = two
     ? { domain: [-most, 0, most], range: ["worse", "surface", "better"].map(color) }
     : { domain: [0, most], range: ["surface", "a"].map(color), type: "sqrt" };
-  const axis = { ...byName, domain: false, ticks: false, labelPadding: 6 };
+  const axis = { ...byName, labelOverlap: classes.length > 20, domain: false, ticks: false, labelPadding: 6 };
   const cell = Math.max(12, Math.min(44, 440 / classes.length));
   return {
     width: "container", height: cell * classes.length, data: { values: rows },
@@ -135,9 +135,10 @@ async function drawAll() {
   await draw("chart-accuracy", curve("accuracy", "%"));
   await draw("chart-loss", curve("loss", "~g"));
   await draw("chart-classes", classAccuracy());
+  if (!data.matrices) return;
   const view = await draw("chart-confusions", confusions());
   view.addEventListener("click", (_, mark) => {
-    if (mark?.datum?.actual !== undefined) showInGallery({ actual: mark.datum.actual, predicted: mark.datum.predicted });
+    if (mark?.datum?.i !== undefined) showInGallery({ actual: String(mark.datum.i), predicted: String(mark.datum.j) });
   });
 }
 

@@ -1,6 +1,6 @@
 "use strict";
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const data = JSON.parse(document.getElementById("page-data").textContent);
 const { classes, gallery } = data;
 const letters = data.names.length > 1 ? ["A", "B"] : [""];
 const get = (id) => document.getElementById(id);
@@ -9,19 +9,24 @@ const FIRST = 12, MORE = 60; // cards shown, and added at once
 
 // ---- what is known about each image
 
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const items = gallery.index.map((index, at) => ({
   at,
   index,
+  file: gallery.files ? gallery.files[at] : "",
+  listed: gallery.listed[at],
   kind: gallery.kind[at],
   actual: gallery.actual[at],
   answers: gallery.models.map((model) => ({
     predicted: model.predicted[at],
     probabilities: model.probabilities[at],
     labelIssue: model.labelIssues[at],
-    confidence: model.probabilities[at][model.predicted[at]],
+    confidence: model.probabilities[at][gallery.listed[at].indexOf(model.predicted[at])],
   })),
 }));
 items.forEach((item) => { item.labelIssue = item.answers.some((answer) => answer.labelIssue); });
+document.querySelectorAll("select[name=actual], select[name=predicted]").forEach((select) =>
+  select.append(...classes.map((name, position) => new Option(name, position))));
 
 const maps = gallery.models.map((model) =>
   model.maps === null ? null : Uint8Array.from(atob(model.maps), (c) => c.charCodeAt(0)));
@@ -35,8 +40,6 @@ const percent = (parts) => `${(100 * parts / gallery.scale).toFixed(1)}%`;
 
 // ---- pictures
 
-const [height, width] = gallery.size;
-const ENLARGED = 4;
 // The palette inferno at equal steps, red, green and blue.
 const HEAT = ["000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4"]
   .map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
@@ -47,43 +50,32 @@ function heatColor(share) {
   return HEAT[low].map((value, i) => value + (place - low) * (HEAT[low + 1][i] - value));
 }
 
-function drawImage(canvas, item, scale = 1) {
-  canvas.width = width * scale;
-  canvas.height = height * scale;
-  const context = canvas.getContext("2d");
-  context.imageSmoothingEnabled = false;
-  const row = Math.floor(item.at / gallery.sheetColumns), column = item.at % gallery.sheetColumns;
-  context.drawImage(get("sheet"), column * width, row * height, width, height, 0, 0, canvas.width, canvas.height);
-  return context;
-}
-
-function heatOf(item, model) {
+/** The heatmap as a canvas of its own few pixels, which the browser enlarges; the words to show where there is none. */
+function drawMap(canvas, item, model) {
+  canvas.width = canvas.height = 1;
+  if (!maps[model]) return "no heatmap";
   const [rows, columns] = gallery.models[model].mapSize;
   const values = maps[model].subarray(item.at * rows * columns, (item.at + 1) * rows * columns);
-  if (!values.some((value) => value > 0)) return null;
-  const heat = new OffscreenCanvas(columns, rows), context = heat.getContext("2d");
-  const pixels = context.createImageData(columns, rows);
+  if (!values.some((value) => value > 0)) return "no positive evidence";
+  canvas.width = columns;
+  canvas.height = rows;
+  const context = canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
   values.forEach((value, i) => {
     const share = value / 255;
     pixels.data.set([...heatColor(share), 255 * 0.8 * share ** 0.6], 4 * i);
   });
   context.putImageData(pixels, 0, 0);
-  return heat;
+  return "";
 }
 
-/** Draw the heatmap over the gray image; the words to show where there is none. */
-function drawMap(canvas, item, model) {
-  const context = drawImage(canvas, item, ENLARGED);
-  context.globalCompositeOperation = "saturation"; // of a gray: what is below keeps its brightness only
-  context.fillStyle = "#808080";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.globalCompositeOperation = "source-over";
-  if (!maps[model]) return "no heatmap";
-  const heat = heatOf(item, model);
-  if (!heat) return "no positive evidence";
-  context.imageSmoothingEnabled = true;
-  context.drawImage(heat, 0, 0, canvas.width, canvas.height);
-  return "";
+/** The name of a file, shortened in the middle, and a link to it where it is there. */
+function fillFile(link, item, length) {
+  link.hidden = !item.file;
+  const signs = [...item.file], half = Math.floor((length - 1) / 2);
+  link.textContent = signs.length <= length ? item.file : `${signs.slice(0, half).join("")}…${signs.slice(-half).join("")}`;
+  link.title = item.file;
+  if (gallery.linked[item.at]) link.href = gallery.base + item.file.split("/").map(encodeURIComponent).join("/");
+  else link.removeAttribute("href");
 }
 
 // ---- cards
@@ -91,13 +83,16 @@ function drawMap(canvas, item, model) {
 function describe(item) {
   const answers = item.answers.map((answer, model) =>
     `${letters[model] && `${letters[model]}: `}taken for ${classes[answer.predicted]}, ${percent(answer.confidence)} sure`);
-  const words = [`image ${item.index}`, kindWords(item.kind), `is ${classes[item.actual]}`, ...answers];
+  const words = [`image ${item.index}`, item.file, kindWords(item.kind), `is ${classes[item.actual]}`, ...answers];
   return words.filter(Boolean).concat(item.labelIssue ? "label issue" : []).join("; ");
 }
 
 function fillPictures(root, item) {
-  drawImage(root.querySelector(".image"), item);
-  root.querySelector(".actual").textContent = classes[item.actual];
+  root.querySelectorAll(".image").forEach((image) => {
+    image.src = `data:image/webp;base64,${gallery.pictures[item.at]}`;
+    image.classList.toggle("pixelated", gallery.pixelated);
+  });
+  root.querySelector(".actual").textContent = root.querySelector(".actual").title = classes[item.actual];
   root.querySelectorAll(".answer").forEach((picture, model) => {
     const answer = item.answers[model];
     const right = answer.predicted === item.actual;
@@ -106,7 +101,9 @@ function fillPictures(root, item) {
     none.textContent = missing;
     none.hidden = !missing;
     picture.classList.add(right ? "right" : "wrong");
-    picture.querySelector(".said").textContent = `${right ? "✓" : "✗"} ${classes[answer.predicted]}`;
+    const said = picture.querySelector(".said");
+    said.textContent = `${right ? "✓" : "✗"} ${classes[answer.predicted]}`;
+    said.title = classes[answer.predicted];
     picture.querySelector(".sure").textContent = `${percent(answer.confidence)} sure`;
   });
 }
@@ -123,6 +120,7 @@ function makeCard(item) {
   root.querySelector(".index").textContent = `#${item.index}`;
   root.querySelector(".issue").hidden = !item.labelIssue;
   fillPictures(root, item);
+  fillFile(root.querySelector(".file"), item, 36);
   return root;
 }
 
@@ -132,14 +130,15 @@ let matching = items;
 
 function matches(item, filters) {
   return (!filters.kind || item.kind === filters.kind)
-    && (!filters.actual || classes[item.actual] === filters.actual)
-    && (!filters.predicted || item.answers.some((answer) => classes[answer.predicted] === filters.predicted))
+    && (!filters.actual || item.actual === Number(filters.actual))
+    && (!filters.predicted || item.answers.some((answer) => answer.predicted === Number(filters.predicted)))
     && (!filters.issue || item.labelIssue);
 }
 
 /** How much probability the label has won or lost from A to B. */
-function difference({ actual, answers: [a, b] }) {
-  return Math.abs(b.probabilities[actual] - a.probabilities[actual]);
+function difference({ actual, listed, answers: [a, b] }) {
+  const at = listed.indexOf(actual);
+  return Math.abs(b.probabilities[at] - a.probabilities[at]);
 }
 
 function inOrder(sort) {
@@ -212,22 +211,39 @@ function openDetail(item) {
   const flagging = letters.filter((_, model) => item.answers[model].labelIssue).join(" and ");
   get("detail-issue").textContent = item.labelIssue
     ? `? label issue, according to the probabilities ${flagging ? `of ${flagging}` : "below"}` : "";
-  get("detail-probabilities").replaceChildren(...classes.map((_, c) => probabilityRow(item, c)));
+  fillFile(get("detail-file"), item, 1000);
+  get("detail-probabilities").replaceChildren(...probabilityRows(item));
   get("previous").disabled = matching.indexOf(item) === 0;
   get("next").disabled = matching.indexOf(item) === matching.length - 1;
   if (!dialog.open) dialog.showModal();
 }
 
-function probabilityRow(item, c) {
+/** All classes in their order, or of many the most probable and the label, and the others in a row together. */
+function probabilityRows(item) {
+  const most = (at) => Math.max(...item.answers.map((answer) => answer.probabilities[at]));
+  const order = item.listed.map((_, at) => at);
+  const others = classes.length - order.length;
+  if (others > 0) order.sort((one, other) => most(other) - most(one));
+  const rows = order.map((at) => {
+    const c = item.listed[at];
+    return probabilityRow(c === item.actual ? `${classes[c]} (label)` : classes[c],
+      item.answers.map((answer) => [answer.probabilities[at], answer.predicted === c]));
+  });
+  if (others > 0) rows.push(probabilityRow(`the other ${others.toLocaleString("en")} classes`,
+    item.answers.map((answer) => [Math.max(0, gallery.scale - sum(answer.probabilities)), false])));
+  return rows;
+}
+
+function probabilityRow(title, answers) {
   const row = document.createElement("tr");
   const name = document.createElement("th");
   name.scope = "row";
-  name.textContent = c === item.actual ? `${classes[c]} (label)` : classes[c];
-  row.append(name, ...item.answers.map((answer, model) => {
+  name.textContent = title;
+  row.append(name, ...answers.map(([probability, isAnswer], model) => {
     const cell = document.createElement("td");
-    cell.className = `probability bar-${model}${answer.predicted === c ? " strong" : ""}`;
-    cell.style.setProperty("--share", answer.probabilities[c] / gallery.scale);
-    cell.textContent = percent(answer.probabilities[c]);
+    cell.className = `probability bar-${model}${isAnswer ? " strong" : ""}`;
+    cell.style.setProperty("--share", probability / gallery.scale);
+    cell.textContent = percent(probability);
     return cell;
   }));
   return row;
@@ -281,7 +297,5 @@ form.addEventListener("submit", (event) => event.preventDefault());
 get("more").addEventListener("click", () => showMore().firstElementChild.focus());
 themeChanged();
 setFilters(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
-get("sheet").decode().then(() => {
-  update();
-  if (location.hash.includes("=")) get("gallery").scrollIntoView();
-});
+update();
+if (location.hash.includes("=")) get("gallery").scrollIntoView();

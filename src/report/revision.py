@@ -1,0 +1,108 @@
+"""Files of a branch, a tag, a commit or a DVC experiment, without checking it out."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
+from dvc.scm import RevError, SCMError
+
+from src import artifacts
+from src.errors import InputError
+
+WORKSPACE = "workspace"  # stands for the files as they are
+LOCK = Path("dvc.lock")
+
+
+class Revision:
+    """What git and DVC's cache have of the project in the working folder.
+
+    Args:
+        name: a branch, tag, commit or name of an experiment.
+
+    Raises:
+        InputError: there is none of that name, it has no results, or this is no project.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not name:
+            raise InputError("an empty name is not a revision")
+        if not Path(".dvc").is_dir():
+            raise InputError(f"{Path.cwd()}: not the root of a project; revisions are looked up there")
+        self.name = name
+        try:
+            self.system = DVCFileSystem(".", rev=name)
+            self.system.read_text(LOCK.as_posix())  # `exists` would say no where there is no such revision
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{name}: has no dvc.lock and therefore no results; was the pipeline run there?"
+            ) from error
+        except RevError as error:
+            if "ambiguous" in str(error):
+                raise InputError(
+                    f"{name}: several experiments have this name; `dvc exp list --all-commits` lists them"
+                ) from error
+            raise InputError(
+                f"{name}: not a branch, tag, commit or experiment; "
+                "`git branch` and `dvc exp list --name-only` list them"
+            ) from error
+        except (DvcException, SCMError, AttributeError) as error:  # AttributeError: it names no commit
+            raise InputError(f"{name}: cannot be read: {error}") from error
+
+    def copy(self, paths: Iterable[Path], folder: Path) -> None:
+        """Copy files to their usual places in another folder.
+
+        Raises:
+            InputError: the revision has no such file, or its content is not in DVC's cache.
+        """
+        for path in paths:
+            if not self.system.exists(path.as_posix()):
+                raise InputError(f"{self.name}: has no {path}; was the pipeline run there?")
+            try:
+                self._copy(path, folder)
+            except (OSError, DvcException) as error:
+                raise InputError(
+                    f"{self.name}: {path} is not in DVC's cache; `dvc exp apply {self.name}` or "
+                    f"`git checkout {self.name}`, then `dvc repro` to make it again"
+                ) from error
+
+    def copy_those_there(self, paths: Iterable[Path], folder: Path) -> None:
+        """As `copy`, but pass over what is missing."""
+        for path in paths:
+            try:
+                self._copy(path, folder)
+            except (OSError, DvcException):
+                (folder / path).unlink(missing_ok=True)
+
+    def _copy(self, path: Path, folder: Path) -> None:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self.system.open(path.as_posix(), "rb") as source, target.open("wb") as file:
+            shutil.copyfileobj(source, file)
+
+
+@contextmanager
+def files_of(name: str, *paths: Path) -> Iterator[Path]:
+    """A folder in which these files of a revision lie at their usual places, while the block lasts.
+
+    Of `WORKSPACE` it is the working folder itself.
+
+    Raises:
+        InputError: as `Revision` and `Revision.copy` do; errors of the block name the revision instead of
+            the folder.
+    """
+    if name == WORKSPACE:
+        for path in paths:
+            artifacts.require(path)
+        yield Path()
+        return
+    with tempfile.TemporaryDirectory(prefix="blindspot-") as temporary:
+        try:
+            Revision(name).copy(paths, Path(temporary))
+            yield Path(temporary)
+        except InputError as error:
+            raise InputError(str(error).replace(f"{temporary}{os.sep}", f"{name}: ")) from error
