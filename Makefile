@@ -46,7 +46,7 @@ experiments: setup ## list the experiments, best first, with their results and w
 test: setup ## run the tests
 	python -m pytest
 
-faults: setup ## kill the pipeline at 60 random moments and compare with an uninterrupted run
+faults: setup ## kill the pipeline at 90 random moments and compare with an uninterrupted run
 	python -m pytest -m faults -n 0 -s
 
 lint: setup ## check style, formatting and types

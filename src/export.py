@@ -77,8 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
             del answer  # has the file open
         size = trained.size
     print(
-        f"{target}: {target.stat().st_size / 1e6:.1f} MB; {INPUT}, bytes (N, {size}, {size}, 3), to "
-        f"{OUTPUT} (N, {len(trained.classes)})"
+        f"{target}: {target.stat().st_size / 1e6:.1f} MB; takes {INPUT}, bytes "
+        f"(N, {size}, {size}, 3), and returns {OUTPUT} (N, {len(trained.classes)})"
     )
     print(agreement)
     threads = f"CPU, {torch.get_num_threads()} threads"
@@ -211,14 +211,14 @@ FORMATS = {
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m src.export",
-        description="Writes the trained model for other programs, checked on every test image.",
-        epilog="Bytes in, probabilities out. How pictures are resized is in the file's metadata.",
+        description="Exports the trained model for other programs and checks the file on every test image.",
+        epilog="The file takes bytes and returns probabilities. Its metadata says how to resize pictures.",
     )
-    parser.add_argument("format", choices=FORMATS, help="onnx, for ONNX Runtime and others; pt2, for torch")
+    parser.add_argument("format", choices=FORMATS, help="onnx for ONNX Runtime and others, pt2 for torch")
     parser.add_argument(
         "--rev",
         default=WORKSPACE,
-        help="the model of a branch, tag, commit or DVC experiment; the one in the workspace if left out",
+        help="use the model of a branch, tag, commit or DVC experiment; default: the one in the workspace",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: model.onnx or model.pt2")
     return parser

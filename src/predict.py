@@ -209,33 +209,33 @@ class _Heatmaps:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m src.predict",
-        description="Says what the trained model takes pictures for.",
-        epilog="Answers are `unsure` below the probability that the model was given on validation images.",
+        description="Classifies pictures with the trained model.",
+        epilog="`unsure`: less probable than 95% of the right answers on validation images.",
     )
     parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
-        help="a picture, a folder of them, or - for names on standard input, one a line",
+        help="a picture, a folder of pictures, or - to read names from standard input, one per line",
     )
     parser.add_argument(
         "--rev",
         default=WORKSPACE,
-        help="the model of a branch, tag, commit or DVC experiment; the one in the workspace if left out",
+        help="use the model of a branch, tag, commit or DVC experiment; default: the one in the workspace",
     )
-    parser.add_argument("--csv", action="store_true", help="print a table, a row for each file")
+    parser.add_argument("--csv", action="store_true", help="print CSV with a row for each file")
     parser.add_argument(
-        "--heatmaps", type=Path, metavar="DIR", help="also write to DIR where the model sees evidence"
+        "--heatmaps", type=Path, metavar="DIR", help="also write a heatmap for each picture to DIR"
     )
     parser.add_argument(
-        "--top", type=_count, default=3, metavar="N", help="classes in an answer, the most probable first; 3"
+        "--top", type=_count, default=3, metavar="N", help="show the N most probable classes; default: 3"
     )
     return parser
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"should be a number from 1, not {text!r}")
+        raise argparse.ArgumentTypeError(f"should be a whole number, 1 or more, not {text!r}")
     return int(text)
 
 
