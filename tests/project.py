@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from src import artifacts, command
@@ -122,6 +123,12 @@ class Project:
         for name in ("data", "metrics", "plots"):
             shutil.copytree(self.folder / name, folder / name)
         shutil.copy2(self.folder / artifacts.PARAMS, folder)
+
+    def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make it the working folder of this process, with DVC's settings and caches its own."""
+        monkeypatch.chdir(self.folder)
+        for name in ("DVC_SITE_CACHE_DIR", "HOME"):
+            monkeypatch.setenv(name, self.environment()[name])
 
     def commit(self) -> None:
         self.run("git", "add", "--all")

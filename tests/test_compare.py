@@ -19,9 +19,7 @@ def project(compared, tmp_path_factory) -> Project:
 @pytest.fixture
 def printed(project, monkeypatch, capsys):
     """What a comparison in the project prints."""
-    monkeypatch.chdir(project.folder)
-    for name in ("DVC_SITE_CACHE_DIR", "HOME"):
-        monkeypatch.setenv(name, project.environment()[name])
+    project.enter(monkeypatch)
 
     def run(*arguments: str) -> str:
         compare.main(list(arguments))

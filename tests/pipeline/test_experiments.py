@@ -82,9 +82,7 @@ CODE = {
 
 
 def test_only_what_is_concerned_would_run_again(project, monkeypatch):
-    monkeypatch.chdir(project.folder)
-    for name in ("DVC_SITE_CACHE_DIR", "HOME"):
-        monkeypatch.setenv(name, project.environment()[name])
+    project.enter(monkeypatch)
 
     def outdated() -> list[str]:
         with Repo() as repo:

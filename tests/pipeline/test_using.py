@@ -20,9 +20,7 @@ from tests.small_run import save_model, write_pictures
 def project(compared, tmp_path, monkeypatch) -> Project:
     """A copy of it, the working folder; its test images are in `pictures`, and its own model is gone."""
     project = compared.copy(tmp_path / "project")
-    monkeypatch.chdir(project.folder)
-    for name in ("DVC_SITE_CACHE_DIR", "HOME"):
-        monkeypatch.setenv(name, project.environment()[name])
+    project.enter(monkeypatch)
     write_pictures(load_dataset(), project.folder / "pictures")
     artifacts.TRAINED_MODEL.unlink()
     return project

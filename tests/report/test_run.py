@@ -40,9 +40,7 @@ RESULTS = (
 def project(compared, tmp_path, monkeypatch) -> Project:
     """A copy of it, the working folder."""
     project = compared.copy(tmp_path / "project")
-    monkeypatch.chdir(project.folder)
-    for name in ("DVC_SITE_CACHE_DIR", "HOME"):
-        monkeypatch.setenv(name, project.environment()[name])
+    project.enter(monkeypatch)
     return project
 
 
