@@ -17,12 +17,12 @@ from src import artifacts
 from src.command import run_main
 from src.data.images import Images, images_file, offsets_of, open_images
 from src.errors import InputError
-from src.evaluation.inference import views
+from src.evaluation.inference import answerer_of
 from src.evaluation.predictions import read_predictions
-from src.hardware import set_up_torch
+from src.hardware import Hardware, set_up_torch
 from src.models.trained import TrainedModel, load_trained
 from src.params import load_params
-from src.report.agreement import Answerer, check, images_per_second
+from src.report.agreement import Ask, check, images_per_second
 from src.report.revision import WORKSPACE, files_of
 
 INPUT, OUTPUT = "images", "probabilities"
@@ -36,24 +36,16 @@ class BytesToProbabilities(nn.Module):
 
     Args:
         trained: the model, and what images are normalized with.
-        tta: the views that logits are averaged over, see `src.evaluation.inference.views`.
+        tta: see `src.evaluation.inference.Answerer`.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(self, trained: TrainedModel, tta: str) -> None:
         super().__init__()
-        self.model, self.size, self.tta = trained.model, trained.size, tta
-        self.register_buffer("mean", 255 * torch.tensor(trained.mean).view(1, 3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(trained.std).view(1, 3, 1, 1))
+        cpu = Hardware(torch.device("cpu"), torch.float32)
+        self.answerer, self.size = answerer_of(trained, tta, cpu), trained.size
 
     def forward(self, images: Tensor) -> Tensor:
-        normalized = (images.permute(0, 3, 1, 2) - self.mean) / self.std
-        seen = list(views(normalized, self.tta))
-        # All views at once: the network is in the file once, not once for each of them.
-        logits = self.model(torch.cat(seen)).unflatten(0, (len(seen), -1))
-        return logits.mean(0).softmax(1)
+        return self.answerer.answer(images).softmax(1)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -72,8 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
             with _one_line(f"{trained.name} cannot be exported as {options.format}"):
                 save(model, temporary, describe(trained, params.evaluate.tta))
                 answer = load(temporary)
-            agreement = check(answer, torch_answerer(model), images, table)
-            speeds = [f"{images_per_second(run, images):,.0f}" for run in (answer, torch_answerer(model))]
+            agreement = check(answer, in_memory(model), images, table)
+            speeds = [f"{images_per_second(run, images):,.0f}" for run in (answer, in_memory(model))]
             del answer  # has the file open
         size = trained.size
     print(
@@ -120,7 +112,7 @@ def save_onnx(model: BytesToProbabilities, path: Path, metadata: dict[str, str])
         program.save(str(path))
 
 
-def load_onnx(path: Path) -> Answerer:
+def load_onnx(path: Path) -> Ask:
     """What a program with ONNX Runtime does."""
     import onnxruntime
 
@@ -143,13 +135,13 @@ def save_pt2(model: BytesToProbabilities, path: Path, metadata: dict[str, str]) 
             torch.export.save(program, file, extra_files={METADATA: json.dumps(metadata, ensure_ascii=False)})
 
 
-def load_pt2(path: Path) -> Answerer:
+def load_pt2(path: Path) -> Ask:
     """What a program with torch, and nothing of ours, does."""
     with path.open("rb") as file:
-        return torch_answerer(torch.export.load(file).module())
+        return in_memory(torch.export.load(file).module())
 
 
-def torch_answerer(model: nn.Module) -> Answerer:
+def in_memory(model: nn.Module) -> Ask:
     """A model in memory."""
 
     def answer(images: np.ndarray) -> np.ndarray:

@@ -15,12 +15,11 @@ import torch
 
 from src import artifacts
 from src.command import printing, run_main
-from src.data.normalization import Normalize
 from src.download.names import natural_key, shown
 from src.download.reader import UnusableImage, read_image, read_whole
 from src.download.walk import walk
 from src.errors import InputError
-from src.evaluation.inference import average, predict_views
+from src.evaluation.inference import answerer_of, predict_views, probabilities
 from src.hardware import Hardware, choose_hardware, explain_out_of_memory, set_up_torch
 from src.models.trained import TrainedModel, load_trained
 from src.params import Params, load_params
@@ -42,22 +41,19 @@ class Predictor:
     """
 
     def __init__(self, trained: TrainedModel, params: Params) -> None:
-        self.trained, self.tta = trained, params.evaluate.tta
+        self.trained = trained
         self.batch_size = min(params.evaluate.batch_size, BATCH_SIZE)
         # Not params.device itself: that there was a GPU where the model was trained means nothing here.
         device = "cpu" if params.device == "cpu" else "auto"
         self.hardware: Hardware = choose_hardware(device, "fp32", log=lambda line: None)
         set_up_torch(params.threads, params.deterministic)
-        self.model = self.hardware.place(trained.model)
-        self.normalize = Normalize(trained.mean, trained.std, self.hardware.device)
+        self.answerer = answerer_of(trained, params.evaluate.tta, self.hardware)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Of uint8 (N, size, size, 3): float32 (N, classes)."""
         with explain_out_of_memory("evaluate.batch_size", self.batch_size):
-            views = predict_views(
-                self.model, images, self.normalize, self.hardware, self.tta, self.batch_size
-            )
-        return average(views).astype(np.float32)
+            logits, _ = predict_views(self.answerer, images, self.hardware, self.batch_size)
+        return probabilities(logits).astype(np.float32)
 
     def answer(self, file: str, probabilities: np.ndarray, top: int) -> Answer:
         """Put float32 (classes,) into words."""
@@ -176,10 +172,10 @@ class _Heatmaps:
 
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.trained = folder, predictor.trained
-        self.explainer = Explainer(predictor.model, predictor.normalize, predictor.hardware)
+        self.explainer = Explainer(predictor.answerer, predictor.hardware)
         size = self.trained.preprocessing.size
-        example = self.explainer.inputs(np.zeros((1, size, size, 3), np.uint8))
-        self.layer = choose_layers(layers, predictor.model, example)[-1]
+        example = torch.zeros(1, 3, size, size, device=predictor.hardware.device)
+        self.layer = choose_layers(layers, self.trained.model, example)[-1]
         self.count = 0
 
     def __call__(self, answers: Sequence[Answer], images: Sequence[np.ndarray]) -> None:

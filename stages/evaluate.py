@@ -3,9 +3,8 @@
 from src import artifacts, schema
 from src.command import run_main
 from src.data.dataset import load_dataset, read_files
-from src.data.normalization import Normalize
 from src.evaluation import scores
-from src.evaluation.inference import average, predict_views
+from src.evaluation.inference import answerer_of, predict_views, probabilities
 from src.evaluation.label_issues import find_label_issues
 from src.evaluation.metrics import measure
 from src.evaluation.mistakes import class_accuracy, confusion_matrix
@@ -18,22 +17,21 @@ from src.params import load_params
 def main() -> None:
     params = load_params()
     dataset = load_dataset()
-    # Whatever it was trained in: heatmaps, `predict` and exported files are of the fp32 model too.
+    # Whatever it was trained in: all that asks the model later asks it in fp32, too.
     hardware = choose_hardware(params.device, "fp32")
     set_up_torch(params.threads, params.deterministic)
     trained = load_trained(of=dataset.classes)
-    model = hardware.place(trained.model)
+    config = params.evaluate
+    answerer = answerer_of(trained, config.tta, hardware)
 
     test, files = dataset.test, read_files("test")
-    normalize = Normalize(trained.mean, trained.std, hardware.device)
-    config = params.evaluate
     with explain_out_of_memory("evaluate.batch_size", config.batch_size):
-        views = predict_views(model, test.images, normalize, hardware, config.tta, config.batch_size)
+        logits, without_tta = predict_views(answerer, test.images, hardware, config.batch_size)
     names = None if files is None else files["file"].tolist()
-    predictions = Predictions.from_probabilities(test.labels, average(views), dataset.classes, names)
-    accuracy_without_tta = scores.accuracy(views[0].argmax(1), test.labels)
+    predictions = Predictions.from_probabilities(test.labels, probabilities(logits), dataset.classes, names)
+    accuracy_without_tta = scores.accuracy(without_tta.argmax(1), test.labels)
 
-    loss = scores.cross_entropy(views.mean(0), test.labels)
+    loss = scores.cross_entropy(logits, test.labels)
     metrics = measure(predictions, trained.unsure_below)
     metrics |= {"loss": loss, "accuracy_without_tta": accuracy_without_tta}
     write_predictions(predictions)

@@ -136,9 +136,9 @@ def test_an_export_that_went_wrong(run, monkeypatch, format):
 
     def save_wrongly(model, path, metadata):
         with torch.no_grad():
-            model.mean += 20
+            model.answerer.normalize.mean += 20
             save(model, path, metadata)
-            model.mean -= 20
+            model.answerer.normalize.mean -= 20
 
     monkeypatch.setitem(export.FORMATS, format, (save_wrongly, load, runtime))
     with pytest.raises(InputError, match="the model agrees with the table, so the export is wrong"):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
-class Normalize:
+class Normalize(nn.Module):
     """Bytes to zero mean and unit variance, by the training split's figures.
 
     Args:
@@ -15,11 +15,15 @@ class Normalize:
         device: where it happens. Images travel as bytes, a quarter of the size.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
-        self.mean = 255 * torch.tensor(mean, device=device).view(1, 3, 1, 1)
-        self.std = 255 * torch.tensor(std, device=device).view(1, 3, 1, 1)
+    mean: Tensor
+    std: Tensor
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
+        super().__init__()
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, 255 * torch.tensor(values, device=device).view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
         """uint8 (N, H, W, 3) to float32 (N, 3, H, W), channels last in memory as it was."""
         return (images.permute(0, 3, 1, 2) - self.mean) / self.std
 

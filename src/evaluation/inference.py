@@ -1,74 +1,90 @@
-"""From stored images to logits."""
+"""From stored images to the model's answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from src.data.images import Images
-from src.data.normalization import to_device
+from src.data.normalization import Normalize, to_device
 from src.evaluation import scores
+from src.evaluation.views import VIEWS, seen
 from src.hardware import Hardware
+from src.models.trained import TrainedModel
 
 BATCH_SIZE = 500  # images per step when nothing is trained
 
 
-def views(images: Tensor, tta: str) -> Iterator[Tensor]:
-    """What test-time augmentation makes of images (N, 3, H, W), the images themselves first.
+class Answerer(nn.Module):
+    """A trained model as everybody asks it: bytes in, one answer an image out.
+
+    The table of predictions, heatmaps and their checks, `predict` and exported files all use `answer`: none
+    of them is about another function than the others.
 
     Args:
-        images: as the model takes them.
-        tta: `none`; `flip`, left and right swapped as well; `flip_shift`, both of these also moved by a pixel
-            up and left, and down and right, where the edge is mirrored.
+        model: put into evaluation mode here.
+        normalize: what it was trained with, on its device.
+        tta: a key of `VIEWS`.
     """
-    moved = [images]
-    if tta == "flip_shift":
-        padded = F.pad(images, (1, 1, 1, 1), mode="reflect")
-        moved += [padded[..., 2:, 2:], padded[..., :-2, :-2]]
-    for view in moved:
-        yield view
-        if tta != "none":
-            yield view.flip(3)
+
+    def __init__(self, model: nn.Module, normalize: nn.Module, tta: str) -> None:
+        super().__init__()
+        self.model, self.normalize, self.views = model.eval(), normalize, VIEWS[tta]
+
+    def answer(self, images: Tensor) -> Tensor:
+        """The mean of the logits of all views: uint8 (N, H, W, 3) to float32 (N, classes)."""
+        return mean_of_views(self.view_logits(images))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`answer`, by the name that torch's and Captum's tools call."""
+        return self.answer(images)
+
+    def view_logits(self, images: Tensor) -> Tensor:
+        """Logits of each view, (views, N, classes); the first is the image itself."""
+        # All at once: an exported file holds the network once, not once for each view.
+        logits = self.model(seen(self.normalize(images), self.views))
+        return logits.unflatten(0, (len(self.views), -1))
+
+
+def answerer_of(trained: TrainedModel, tta: str, hardware: Hardware) -> Answerer:
+    """A trained model, with what its images are normalized by, on the hardware's device."""
+    normalize = Normalize(trained.mean, trained.std, hardware.device)
+    return Answerer(hardware.place(trained.model), normalize, tta)
+
+
+def mean_of_views(logits: Tensor) -> Tensor:
+    """(views, N, classes) to (N, classes)."""
+    return logits.mean(0)
 
 
 def predict_views(
-    model: nn.Module,
-    images: Images,
-    normalize: Callable[[Tensor], Tensor],
-    hardware: Hardware,
-    tta: str,
-    batch_size: int = BATCH_SIZE,
-) -> np.ndarray:
-    """The model's answers to every view of the images, without gradients.
+    answerer: Answerer, images: Images, hardware: Hardware, batch_size: int = BATCH_SIZE
+) -> tuple[np.ndarray, np.ndarray]:
+    """The answers to stored images, and what was answered to the images themselves.
 
     Args:
-        model: on the hardware's device; put into evaluation mode here and left there.
+        answerer: on the hardware's device.
         images: uint8 (N, H, W, 3).
-        normalize: what the model was trained with.
-        hardware: device and precision.
-        tta: see `views`.
-        batch_size: images per step.
+        hardware: where the images have to go.
+        batch_size: images per step, all views counted.
 
     Returns:
-        Logits, float32 (views, N, classes); the first view is the images themselves.
+        Logits, twice float32 (N, classes): the mean of the views, and the first view.
     """
-    model.eval()
-    logits = []
-    with torch.inference_mode(), hardware.autocast():
-        for start in range(0, len(images), batch_size):
-            batch = normalize(to_device(images[start : start + batch_size], hardware.device))
-            logits.append(torch.stack([model(view).float() for view in views(batch, tta)]))
-    return torch.cat(logits, dim=1).cpu().numpy()
+    step = max(batch_size // len(answerer.views), 1)
+    means, firsts = [], []
+    with torch.inference_mode():
+        for start in range(0, len(images), step):
+            views = answerer.view_logits(to_device(images[start : start + step], hardware.device))
+            means.append(mean_of_views(views))
+            firsts.append(views[0])
+    return torch.cat(means).cpu().numpy(), torch.cat(firsts).cpu().numpy()
 
 
-def average(views: np.ndarray) -> np.ndarray:
-    """Logits of several views (views, N, classes) to probabilities, float64 (N, classes).
-
-    The mean is that of the logits.
-    """
-    return np.exp(scores.log_softmax(views.mean(0)))
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Of logits (N, classes): float64 (N, classes)."""
+    return np.exp(scores.log_softmax(logits))
 
 
 def predict_logits(
@@ -78,5 +94,22 @@ def predict_logits(
     hardware: Hardware,
     batch_size: int = BATCH_SIZE,
 ) -> np.ndarray:
-    """Logits of the images themselves, without test-time augmentation: float32 (N, classes)."""
-    return predict_views(model, images, normalize, hardware, "none", batch_size)[0]
+    """What is validated while a model is trained: the images alone, in the precision of the training.
+
+    Args:
+        model: on the hardware's device; put into evaluation mode here and left there.
+        images: uint8 (N, H, W, 3), or whatever else `normalize` takes.
+        normalize: what the model is trained with.
+        hardware: device and precision.
+        batch_size: images per step.
+
+    Returns:
+        Logits, float32 (N, classes).
+    """
+    model.eval()
+    with torch.inference_mode(), hardware.autocast():
+        logits = [
+            model(normalize(to_device(images[start : start + batch_size], hardware.device))).float()
+            for start in range(0, len(images), batch_size)
+        ]
+    return torch.cat(logits).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Whether a heatmap shows what the model relies on: two checks."""
+"""Whether heatmaps show what the model relies on: two checks."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,48 @@ import cv2
 import numpy as np
 from scipy.stats import spearmanr
 
+from src.explanation.gradcam import Explainer, enlarge
+from src.models.layers import Layer
+
 STEPS = 8  # in how many equal parts an image is deleted or inserted
 BLUR = 1 / 8  # standard deviation as a share of an image's side, 4 pixels of 32: colors are left, no shapes
 
+BLOBS = 4  # random values on a side that are enlarged to a reference, the same for every model and layer
+AT_ONCE = 50  # images, so that memory holds them in every state, whatever their size
+
 Probabilities = Callable[[np.ndarray], np.ndarray]
+
+
+def check(explainer: Explainer, randomized: Explainer, images: np.ndarray, layer: Layer) -> dict[str, float]:
+    """Both checks of a layer's maps for the predicted classes.
+
+    Args:
+        explainer: the trained model.
+        randomized: the same network with random weights.
+        images: uint8 (N, H, W, 3).
+        layer: whose maps.
+
+    Returns:
+        The means of `deletion_insertion`, the same for blobs in random places instead of maps, as
+        `deletion_random` and `insertion_random`, and `randomized_correlation`, see `rank_correlation`.
+    """
+    # Blobs, because single pixels in random order would hurt any model more than an object's.
+    blobs = np.random.default_rng(0).random((len(images), BLOBS, BLOBS), np.float32)
+    areas: dict[str, list[np.ndarray]] = {}
+    maps, others = [], []
+    for start in range(0, len(images), AT_ONCE):
+        batch = images[start : start + AT_ONCE]
+        predicted = explainer.predict(batch)
+        maps.append(explainer.native_maps(batch, layer, predicted))
+        others.append(randomized.native_maps(batch, layer, predicted))
+        for ending, order in (("", maps[-1]), ("_random", blobs[start : start + AT_ONCE])):
+            enlarged = enlarge(order, *images.shape[1:3])
+            both = deletion_insertion(explainer.probabilities, batch, enlarged, predicted)
+            for name, area in zip(("deletion", "insertion"), both, strict=True):
+                areas.setdefault(name + ending, []).append(area)
+    values = {name: float(np.concatenate(parts).mean()) for name, parts in sorted(areas.items())}
+    correlation = rank_correlation(np.concatenate(maps), np.concatenate(others))
+    return {**values, "randomized_correlation": correlation}
 
 
 def deletion_insertion(

@@ -8,37 +8,53 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from captum.attr import LayerGradCam
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from src.data.images import Images
-from src.data.normalization import Normalize, to_device
-from src.evaluation.inference import predict_logits
-from src.evaluation.scores import log_softmax
+from src.data.normalization import to_device
+from src.evaluation.inference import Answerer, predict_views, probabilities
 from src.hardware import Hardware
 from src.models.layers import Layer
 
 BATCH_SIZE = 100  # images per step; gradients take more memory than predictions
 
 
-def gradcam(model: nn.Module, layer: Layer, images: Tensor, targets: np.ndarray) -> np.ndarray:
+def gradcam(
+    answerer: Answerer, layer: Layer, images: Tensor, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """One map an image: the layer's channels, weighted by the mean gradient of the target's logit.
 
-    Negative evidence is kept (the paper's ReLU is left to whoever draws the map), so that maps can be added
-    up and compared.
+    The logit is that of the answer, a mean over views; so the map is the mean of the views' maps, each turned
+    back to where it is in the image. Negative evidence is kept (the paper's ReLU is left to whoever draws the
+    map), so that maps can be added up and compared.
 
     Args:
-        model: in evaluation mode, fp32, on the device of `images`.
+        answerer: on the device of `images`, in fp32.
         layer: from `src.models.layers.find_layer`.
-        images: normalized (N, 3, H, W).
+        images: uint8 (N, H, W, 3).
         targets: int64 (N,), the class each map speaks for.
 
     Returns:
-        float32 (N, layer.height, layer.width), in units of the logit.
+        Maps, float32 (N, layer.height, layer.width), in units of the logit; and the logits that they explain,
+        float32 (N, classes).
     """
-    explain = LayerGradCam(model, model.get_submodule(layer.name))
+    logits: list[Tensor] = []
+
+    def forward(images: Tensor) -> Tensor:
+        logits.append(answerer.answer(images))
+        return logits[-1]
+
+    explain = LayerGradCam(forward, answerer.model.get_submodule(layer.name))
     maps = explain.attribute(images, torch.from_numpy(targets).to(images.device), relu_attributions=False)
-    return maps.detach().squeeze(1).cpu().numpy()
+    by_view = maps.detach().unflatten(0, (len(answerer.views), -1))
+    turned = [
+        view.turn_back(of_view, *images.shape[1:3])
+        for view, of_view in zip(answerer.views, by_view, strict=True)
+    ]
+    # The sum: the gradient of a mean is already a share of each view's.
+    total = torch.stack(turned).sum(0)
+    return total.squeeze(1).cpu().numpy(), logits[0].detach().cpu().numpy()
 
 
 def enlarge(maps: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -57,27 +73,30 @@ def to_bytes(maps: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Explainer:
-    """A model with what it takes to explain stored images, uint8 (N, H, W, 3).
+    """What explains the answers to stored images, uint8 (N, H, W, 3).
 
-    `model` is on the device of `hardware`.
+    `answerer` is on the device of `hardware`.
     """
 
-    model: nn.Module
-    normalize: Normalize
+    answerer: Answerer
     hardware: Hardware
 
-    def inputs(self, images: np.ndarray) -> Tensor:
-        """uint8 (N, H, W, 3) to the model's input."""
-        return self.normalize(to_device(images, self.hardware.device))
+    def explain(self, images: Images, layer: Layer, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Grad-CAM for one target per image: maps and logits, see `gradcam`."""
+        step = max(BATCH_SIZE // len(self.answerer.views), 1)
+        parts = []
+        for start in range(0, len(images), step):
+            part = slice(start, start + step)
+            batch = to_device(images[part], self.hardware.device)
+            parts.append(gradcam(self.answerer, layer, batch, targets[part]))
+        if not parts:
+            return np.zeros((0, layer.height, layer.width), np.float32), np.zeros((0, 0), np.float32)
+        maps, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return maps, logits
 
     def native_maps(self, images: Images, layer: Layer, targets: np.ndarray) -> np.ndarray:
         """Grad-CAM for one target per image, float32 (N, layer.height, layer.width)."""
-        self.model.eval()
-        maps = np.zeros((len(images), layer.height, layer.width), np.float32)
-        for start in range(0, len(images), BATCH_SIZE):
-            part = slice(start, start + BATCH_SIZE)
-            maps[part] = gradcam(self.model, layer, self.inputs(images[part]), targets[part])
-        return maps
+        return self.explain(images, layer, targets)[0]
 
     def maps(self, images: Images, layer: Layer, targets: np.ndarray) -> np.ndarray:
         """`native_maps`, enlarged to the size of the images: float32 (N, H, W)."""
@@ -85,7 +104,7 @@ class Explainer:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Of each class, float64 (N, classes)."""
-        return np.exp(log_softmax(predict_logits(self.model, images, self.normalize, self.hardware)))
+        return probabilities(predict_views(self.answerer, images, self.hardware)[0])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Predicted classes, int64 (N,)."""

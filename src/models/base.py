@@ -14,12 +14,15 @@ class Classifier(nn.Module):
     network, behind its last non-linearity.
 
     Attributes:
+        min_map: pixels a side that a layer's maps need to be explained unasked. A smaller map of our own
+            networks points at quarters of the picture rather than at parts of the object.
         linear: the last layer, from features to logits.
         pretrained: whether its weights came from a file.
         statistics: of the images that these weights were trained on; None where they are not known.
     """
 
     cam_layers: tuple[str, ...]
+    min_map: int = 8
     linear: nn.Linear
     pretrained: bool = False
     statistics: Statistics | None = None

@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from src.errors import InputError, suggest
 from src.models.base import Classifier
 
-MIN_MAP_SIZE = 8  # pixels; a smaller map points at quarters of the picture rather than at parts of the object
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -57,8 +55,8 @@ def model_layers(model: Classifier, example: Tensor) -> list[Layer]:
 
 
 def choose_layers(names: str | list[str], model: Classifier, example: Tensor) -> list[Layer]:
-    """The layers to explain: those named; for `auto` the model's deepest with maps of at least `MIN_MAP_SIZE`
-    pixels, or its deepest if none has.
+    """The layers to explain: those named; for `auto` the deepest with maps of at least the model's `min_map`
+    pixels, or the deepest if none has.
 
     Raises:
         InputError: as `find_layer`.
@@ -71,5 +69,5 @@ def choose_layers(names: str | list[str], model: Classifier, example: Tensor) ->
             "gradcam.layers: auto finds no layer with maps in this model at this size; name one, or set "
             "model or images.size to another"
         )
-    large = [layer for layer in layers if min(layer.height, layer.width) >= MIN_MAP_SIZE]
+    large = [layer for layer in layers if min(layer.height, layer.width) >= model.min_map]
     return (large or layers)[-1:]

@@ -24,6 +24,10 @@ class LibraryModel(Classifier):
         maps: see `src.models.cam_maps`.
     """
 
+    # Of a frozen EfficientNet the maps of the last stage, 7×7, pointed at the object; those of 14×14 before
+    # were no better than random.
+    min_map = 4
+
     def __init__(
         self,
         backbone: nn.Module,

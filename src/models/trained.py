@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -108,3 +108,11 @@ def load_trained(path: Path = artifacts.TRAINED_MODEL, of: Sequence[str] | None 
             f"{path}: knows the classes {', '.join(classes)}, not {', '.join(of)}; {artifacts.REMEDY}"
         )
     return trained
+
+
+def with_random_weights(trained: TrainedModel) -> TrainedModel:
+    """The same network before any training, the same in every experiment."""
+    torch.manual_seed(0)
+    size = trained.size
+    model = create_model(trained.name, len(trained.classes), trained.norm, size, trained.stem)
+    return replace(trained, model=model)

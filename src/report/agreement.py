@@ -16,10 +16,10 @@ TIE = 1e-5  # classes whose probabilities are nearer to each other may change pl
 BATCH_SIZE = 64
 TIMED = 3.0  # seconds that speed is measured for
 
-Answerer = Callable[[np.ndarray], np.ndarray]  # uint8 (N, size, size, 3) to float32 (N, classes)
+Ask = Callable[[np.ndarray], np.ndarray]  # uint8 (N, size, size, 3) to float32 (N, classes)
 
 
-def check(answer: Answerer, original: Answerer, images: Images, table: Predictions) -> str:
+def check(answer: Ask, original: Ask, images: Images, table: Predictions) -> str:
     """Ask the exported file about every test image.
 
     Args:
@@ -57,9 +57,7 @@ def check(answer: Answerer, original: Answerer, images: Images, table: Predictio
     )
 
 
-def _explain(
-    original: Answerer, images: Images, table: Predictions, differing: list[int], largest: float
-) -> str:
+def _explain(original: Ask, images: Images, table: Predictions, differing: list[int], largest: float) -> str:
     """Who is wrong: the file, or the table."""
     rows = np.array(differing[:BATCH_SIZE])
     off = np.abs(original(np.array(images[rows])) - table.probabilities[rows]).max()
@@ -75,7 +73,7 @@ def _explain(
     )
 
 
-def images_per_second(answer: Answerer, images: Images) -> float:
+def images_per_second(answer: Ask, images: Images) -> float:
     """How many test images are answered in a second, `BATCH_SIZE` at a time."""
     batch = np.array(images[:BATCH_SIZE])
     answer(batch)

@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from src.data.normalization import Normalize
-from src.evaluation.inference import predict_logits, predict_views, views
+from src.evaluation.inference import Answerer, predict_logits, predict_views, probabilities
 from src.hardware import Hardware
 
 CPU = torch.device("cpu")
@@ -32,23 +33,35 @@ def test_logits_come_in_order_whatever_the_batch_size(random_images):
         np.testing.assert_allclose(logits, expected, rtol=1e-5)
 
 
-def test_views_are_flipped_and_moved_by_a_pixel():
-    images = torch.arange(12.0).view(1, 1, 3, 4)
-    assert [view.tolist() for view in views(images, "none")] == [images.tolist()]
-    plain, flipped = views(images, "flip")
-    assert torch.equal(plain, images)
-    assert flipped[0, 0, 0].tolist() == [3, 2, 1, 0]
-    made = list(views(images, "flip_shift"))
-    # The pixel itself, the one from below right, the one from above left.
-    assert [view[0, 0, 1, 1].item() for view in made[::2]] == [5, 10, 0]
-    assert made[2][0, 0].tolist() == [[5, 6, 7, 6], [9, 10, 11, 10], [5, 6, 7, 6]]
-    for straight, turned in zip(made[::2], made[1::2], strict=True):
-        assert torch.equal(straight.flip(3), turned)
+def test_the_answer_is_the_mean_of_the_views():
+    # The logit is the pixel at the top left: of the image, of its mirror image.
+    class Corner(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images[:, :2, 0, 0]
 
-
-def test_every_view_has_its_logits(random_images):
+    images = np.zeros((1, 2, 3, 3), np.uint8)
+    images[0, 0, 0], images[0, 0, 2] = (255, 51, 0), (51, 102, 0)
     normalize = Normalize([0.0] * 3, [1.0] * 3, CPU)
-    made = predict_views(Brightness(), random_images, normalize, FP32, "flip_shift", batch_size=5)
-    assert made.shape == (6, 12, 3)
-    np.testing.assert_array_equal(made[0], predict_logits(Brightness(), random_images, normalize, FP32))
-    np.testing.assert_allclose(made[1], made[0], rtol=1e-5)  # a flip leaves the brightness alone
+    answers = {}
+    for tta in ("none", "flip"):
+        answerer = Answerer(Corner(), normalize, tta)
+        answers[tta] = answerer.answer(torch.from_numpy(images))
+        assert torch.equal(answerer(torch.from_numpy(images)), answers[tta])
+    np.testing.assert_allclose(answers["none"], [[1.0, 0.2]], rtol=1e-6)
+    np.testing.assert_allclose(answers["flip"], [[0.6, 0.3]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_stored_images_are_answered_in_order_whatever_the_batch_size(random_images, size):
+    normalize = Normalize([0.0] * 3, [1.0] * 3, CPU)
+    answerer = Answerer(Brightness(), normalize, "flip_shift")
+    answers, alone = predict_views(answerer, random_images, FP32, size)
+    assert answers.dtype == alone.dtype == np.float32
+    expected = answerer.answer(torch.from_numpy(random_images))
+    np.testing.assert_allclose(answers, expected, rtol=1e-5)
+    np.testing.assert_allclose(alone, random_images.mean((1, 2)) / 255, rtol=1e-5)
+
+
+def test_probabilities_of_logits():
+    made = probabilities(np.log([[1.0, 3.0], [2.0, 2.0]], dtype=np.float32))
+    np.testing.assert_allclose(made, [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)

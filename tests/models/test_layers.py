@@ -52,5 +52,11 @@ def test_the_choice_of_layers():
 
 
 def test_the_deepest_layer_is_explained_if_no_map_is_large():
-    fast, example = create_model("fast", 10), torch.zeros(1, 3, 32, 32)
-    assert choose_layers("auto", fast, example) == [Layer("layer3", 4, 4)]
+    fast, example = create_model("fast", 10), torch.zeros(1, 3, 16, 16)
+    assert choose_layers("auto", fast, example) == [Layer("layer3", 5, 5)]
+
+
+def test_smaller_maps_do_for_networks_of_libraries():
+    with torch.device("meta"):
+        model, example = create_model("torchvision/resnet18", 5, size=128), torch.zeros(1, 3, 128, 128)
+    assert choose_layers("auto", model, example)[0].height == 4

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from src.errors import InputError
+from src.evaluation.inference import Answerer
 from src.explanation.gradcam import gradcam
 from src.models import library_sizes
 from src.models.layers import choose_layers, find_layer, model_layers
@@ -166,7 +167,7 @@ def test_one_step_changes_the_network_and_its_map_matches_autograd(small):
     chosen = choose_layers("auto", model, images[:1])
     assert chosen[0] in layers
     for layer in layers:
-        maps = gradcam(model, layer, images, np.full(len(images), 3))
+        maps, _ = gradcam(Answerer(model, nn.Identity(), "none"), layer, images, np.full(len(images), 3))
         assert maps.shape == (len(images), layer.height, layer.width)
         assert np.abs(maps).max() > 0, layer
         expected = by_hand(model, layer.name, images, 3)
@@ -188,14 +189,15 @@ def test_logits_are_the_head_of_the_features(small):
 def test_a_copy_has_its_own_taps(small):
     """The moving average of the weights is a copy; hooks that pointed back would show the original."""
     _, model, images, _ = small
-    other = copy.deepcopy(model)
+    other = copy.deepcopy(model.train()).eval()  # LeViT caches tensors in evaluation mode
     with torch.no_grad():
         for weights in other.parameters():
             weights.mul_(0.9)
     for name in (name for name in model.cam_layers if name.startswith("maps.")):
         expected = by_hand(other, name, images[:2], 0)
         layer = find_layer(other, name, images[:1])
-        maps = gradcam(other, layer, images[:2], np.zeros(2, np.int64))
+        asked = Answerer(other, nn.Identity(), "none")
+        maps, _ = gradcam(asked, layer, images[:2], np.zeros(2, np.int64))
         np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
 
 

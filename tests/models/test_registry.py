@@ -123,10 +123,30 @@ def test_fast_starts_with_identities():
         assert torch.allclose(block.conv1(images)[:, :64], images, atol=1e-6)
 
 
-def test_fast_keeps_the_size_of_its_maps():
-    model, example = create_model("fast", 10), torch.zeros(1, 3, 32, 32)
-    layers = [find_layer(model, f"layer{number}", example) for number in (1, 2, 3)]
-    assert [(layer.height, layer.width) for layer in layers] == [(16, 16), (8, 8), (4, 4)]
+def test_fast_is_dense_where_nothing_is_trained():
+    """Its last maps are those of training, and those of the image moved by a pixel of the layer before."""
+    model = create_model("fast", 10).eval()
+    maps = torch.randn(2, 256, 8, 8)
+    with torch.inference_mode():
+        dense = model.layer3(maps, dense=True)
+        assert dense.shape == (2, 256, 9, 9)
+        assert torch.allclose(dense[:, :, 1::2, 1::2], model.layer3(maps), atol=1e-5)
+        # Pooled from the row before the first on, which is like it.
+        before = model.layer3.conv1(maps)
+        before = F.max_pool2d(torch.cat([before[:, :, :1], before, before[:, :, -1:]], 2), 2)
+        moved = F.gelu(model.layer3.norm2(model.layer3.conv2(F.gelu(model.layer3.norm1(before)))))
+        assert torch.allclose(dense[:, :, ::2, 1::2], moved, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [32, 18, 20, 33, 64])
+def test_fast_is_dense_at_every_size(size):
+    model, example = create_model("fast", 10), torch.zeros(1, 3, size, size)
+    layers = [find_layer(model, f"layer{number}", example).height for number in (1, 2, 3)]
+    assert layers == [-(-(size - 1) // 2), -(-layers[0] // 2), layers[1] + 1]
+    model.train()
+    with torch.inference_mode():
+        trained = model.layer3(torch.zeros(2, 256, layers[1], layers[1]))
+    assert trained.shape[2] == -(-layers[1] // 2)
 
 
 def test_fast_deep_has_a_shortcut():
