@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from src.data.corrections import pixel_sha256
 from src.data.images import Images, Selection
 from src.report import pictures
 from src.report.links import Originals
@@ -23,24 +23,24 @@ def marks_key(run: Run) -> str:
     return f"blindspot-{hashlib.sha256(content.encode()).hexdigest()}"
 
 
-def image_sums(run: Run, split: str, images: Images, positions: Sequence[int]) -> list[str] | None:
+def image_sums(run: Run, split: str, images: Images, positions: np.ndarray) -> list[str] | None:
     """The SHA-256 of images by which `src.corrections` knows them again: of their file, or of their pixels.
 
     Args:
         run: whose images they are.
         split: `train` or `test`.
         images: uint8 (N, H, W, 3), those in question first.
-        positions: of those in the split.
+        positions: int64, of those in the split.
 
     Returns:
         One for each, or None where the run kept no account of its files.
     """
     if split in run.contents:
-        return run.contents[split][np.asarray(positions, np.int64)].tolist()
+        return run.contents[split][positions].tolist()
     if any(run.predictions.files):
         return None
-    rows = range(len(positions))
-    return [hashlib.sha256(np.ascontiguousarray(images[row]).data).hexdigest() for row in rows]
+    one_by_one = (images[row : row + 1] for row in range(len(positions)))  # memory stays flat
+    return [name for image in one_by_one for name in pixel_sha256(image)]
 
 
 def lists(run: Run, originals: Originals, budget: int) -> list[dict[str, Any]]:
@@ -54,17 +54,17 @@ def lists(run: Run, originals: Originals, budget: int) -> list[dict[str, Any]]:
     """
     tested = run.label_issues.assign(file=run.predictions.files[run.label_issues["index"]])
     images = Selection(run.images, tested["index"].to_numpy())
-    found = [_list(run, "test", tested, images, originals, budget // 2)]
+    results = [_list(run, "test", tested, images, originals, budget // 2)]
     if len(run.train_label_issues):
-        budget -= size(found)
-        images = run.train_issue_images
-        found.append(_list(run, "train", run.train_label_issues, images, originals, budget))
-    return found
+        left = budget - size(results)
+        issues = run.train_label_issues
+        results.append(_list(run, "train", issues, run.train_issue_images, originals, left))
+    return results
 
 
-def size(lists: list[dict[str, Any]]) -> int:
+def size(entries: list[dict[str, Any]]) -> int:
     """Bytes of the page that lists take."""
-    return sum(len(json.dumps(entries, ensure_ascii=False).encode()) for entries in lists)
+    return len(json.dumps(entries, ensure_ascii=False).encode())
 
 
 def _list(
@@ -84,6 +84,6 @@ def _list(
         "label": rows["label"].cat.codes.tolist(),
         "suggested": rows["suggested"].cat.codes.tolist(),
         "score": [round(score, 4) for score in rows["score"]],
-        "sha256": image_sums(run, split, images, rows["index"].tolist()),
+        "sha256": image_sums(run, split, images, rows["index"].to_numpy()),
         "pictures": [base64.b64encode(picture).decode() for picture in thumbnails],
     }

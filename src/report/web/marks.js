@@ -3,6 +3,7 @@
 // ---- what a person says about labels: kept by this browser, given back as a file
 
 const VERDICTS = { wrong: "wrong label", unusable: "not usable", fine: "fine" };
+const SPLITS_IN_ORDER = ["train", "val", "test"];
 const VERDICT_KEYS = { w: "wrong", u: "unusable", f: "fine" };
 const COLUMNS = ["split", "index", "file", "sha256", "label", "verdict", "class"];
 const FEW_OPTIONS = 20; // classes up to which none of them is put first
@@ -102,7 +103,8 @@ function csvField(value) {
 
 /** The marks as `python -m src.corrections apply` reads them, sorted by split and index. */
 function corrections() {
-  const rows = [...marks.values()].sort((a, b) => a.split.localeCompare(b.split, "en") || a.index - b.index);
+  const rows = [...marks.values()].sort((a, b) =>
+    SPLITS_IN_ORDER.indexOf(a.split) - SPLITS_IN_ORDER.indexOf(b.split) || a.index - b.index);
   const lines = [COLUMNS, ...rows.map((mark) => COLUMNS.map((name) => csvField(mark[name])))];
   return lines.map((line) => `${line.join(",")}\n`).join("");
 }
@@ -124,7 +126,8 @@ function showBar() {
 
 function clearMarks() {
   const count = marks.size;
-  if (!confirm(count === 1 ? "Clear the mark? It cannot be brought back." : `Clear all ${count.toLocaleString("en")} marks? They cannot be brought back.`)) return;
+  if (!confirm(count === 1 ? "Clear the mark? This cannot be undone."
+    : `Clear all ${count.toLocaleString("en")} marks? This cannot be undone.`)) return;
   marks.clear();
   keepMarks();
 }

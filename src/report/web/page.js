@@ -208,7 +208,7 @@ function openDetail(item) {
   const flagging = letters.filter((_, model) => item.answers[model].labelIssue).join(" and ");
   get("detail-issue").textContent = item.labelIssue
     ? `? label issue, according to the probabilities ${flagging ? `of ${flagging}` : "below"}` : "";
-  if (data.marksKey) get("detail-marks").replaceChildren(makeMarks(item));
+  if (data.marksKey) get("detail-choices").replaceChildren(makeMarks(item));
   fillFile(get("detail-file"), item, 1000);
   get("detail-probabilities").replaceChildren(...probabilityRows(item));
   get("previous").disabled = matching.indexOf(item) === 0;
