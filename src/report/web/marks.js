@@ -57,7 +57,7 @@ function toggleMark(image, verdict) {
 /** Of an image that has a mark, what it says. */
 function markWords(image) {
   const mark = marks.get(nameOf(image));
-  return mark ? `✎ ${mark.verdict === "wrong" ? `is ${mark.class}` : VERDICTS[mark.verdict]}` : "";
+  return mark ? `✎ ${mark.verdict === "wrong" ? mark.class : VERDICTS[mark.verdict]}` : "";
 }
 
 // ---- the buttons below an image
