@@ -98,7 +98,6 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
             counts=counts,
             shown={outcome: int((outcomes[shown] == outcome).sum()) for outcome in OUTCOMES},
             hidden=sum(counts.values()) - len(shown),
-            label_issues=int((issues.any(0) & (outcomes != Outcome.RIGHT)).sum()),
             about=None if comparison else about_data.sections(runs[0], originals),
             vega=vega.scripts(),
         )

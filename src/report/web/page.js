@@ -272,7 +272,7 @@ get("close").addEventListener("click", () => get("detail").close());
 document.addEventListener("markschange", () => document.querySelectorAll(".card").forEach((button) =>
   showMark(button, items.find((item) => item.index === Number(button.dataset.index)))));
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-kind], [data-actual], [data-issue]");
+  const link = event.target.closest("[data-kind], [data-actual]");
   if (link) showInGallery({ ...link.dataset });
 });
 form.addEventListener("input", update);
