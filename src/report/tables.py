@@ -133,7 +133,7 @@ def _blocks(comparison: Comparison, style: str, heading: str) -> list[str]:
 
 
 def as_dict(comparison: Comparison) -> dict:
-    """For programs: shares from 0 to 1, positions in the test split (if images were removed: without them)."""
+    """For programs: shares from 0 to 1, positions in the test split (without images that were removed)."""
     return {
         "a": comparison.a.name,
         "b": comparison.b.name,
