@@ -38,7 +38,7 @@ def apply(path: Path) -> None:
             for each; nothing is written.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file; a report gives one when images are marked on it")
+        raise InputError(f"{path}: no such file; you get one by marking images in a report")
     new = read_rows(path)
     if new.empty:
         raise InputError(f"{path}: has no rows")
