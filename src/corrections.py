@@ -48,12 +48,12 @@ def apply(path: Path) -> None:
     try:
         refuse(path, problems)
     except InputError as error:
-        said = f"nothing was applied: {len(problems):,} of {counted(len(new), 'row')} cannot be"
+        said = f"nothing was applied: {len(problems):,} of {counted(len(new), 'row')} wrong or out of date"
         raise InputError(f"{error}\n{said}") from None
     new = new.drop_duplicates(["sha256", "label"])
     old = read_corrections()
     merged = merge(old, new)
-    if merged.equals(old.reset_index(drop=True)):
+    if merged.to_dict("records") == old.to_dict("records"):
         print(f"{path}: nothing new; {artifacts.CORRECTIONS} has {counted(len(old), 'row')} as before")
         return
     write_corrections(merged)
@@ -85,7 +85,7 @@ def find_stale(rows: pd.DataFrame, dataset: Dataset) -> dict[int, str]:
         contents = image_sha256(artifacts.DATASET, str(split), positions)
         labels = [dataset.classes[label] for label in part.labels[positions]]
         for (number, row), content, label in zip(inside.iterrows(), contents, labels, strict=True):
-            where = f"image {row['index']} of {split}"
+            where = f"{split} image {row['index']}"
             if row["sha256"] != content:
                 problems[number] = f"sha256 is not that of {where} in {artifacts.DATASET}; {again}"
             elif row["label"] != label:
