@@ -37,7 +37,7 @@ def sections(comparison: Comparison) -> list[Section]:
     low, high = comparison.interval
     accuracy = [
         _accuracies("accuracy", comparison),
-        *([_accuracies(f"by the labels of {a}", other)] if (other := comparison.by_labels_of_a) else []),
+        *([_accuracies(f"with the labels of {a}", other)] if (other := comparison.by_labels_of_a) else []),
         *(
             [name, *(_figure(run.metrics.get(key)) for run in (comparison.a, comparison.b)), ""]
             for name, key in (("loss", "loss"), ("calibration error", "calibration_error"))
@@ -95,13 +95,13 @@ def changes_of_test_data(comparison: Comparison) -> list[str]:
     said = []
     if changed := comparison.labels_changed:
         said.append(
-            f"Test labels changed: {counted(changed, 'image')}. All figures are by the labels of "
-            f"{comparison.b.name}, unless they say otherwise."
+            f"Test labels changed: {counted(changed, 'image')}. Unless noted, all figures use the labels of "
+            f"{comparison.b.name}."
         )
     if removed := comparison.images_removed:
         said.append(
-            f"Test images removed: {counted(removed, 'image')}. All figures are about the "
-            f"{len(comparison.outcomes):,} images that both were tested on."
+            f"Test images removed: {counted(removed, 'image')}. All figures cover the "
+            f"{len(comparison.outcomes):,} images that both runs were tested on."
         )
     return said
 
@@ -121,14 +121,14 @@ def _blocks(comparison: Comparison, style: str, heading: str) -> list[str]:
     blocks = []
     for section in sections(comparison):
         parts = [heading.format(section.title)]
+        show = _escape if style == "github" else str
         if section.rows:
-            show = _escape if style == "github" else str
             rows = [[show(cell) for cell in row] for row in section.rows]
             headers = [show(cell) for cell in section.headers]
             # Numbers are formatted already; all but names stand to the right.
             align = ["left", *["right"] * (len(section.headers) - 1)]
             parts.append(tabulate(rows, headers, style, disable_numparse=True, colalign=align))
-        blocks.append("\n\n".join([*parts, section.note] if section.note else parts))
+        blocks.append("\n\n".join([*parts, show(section.note)] if section.note else parts))
     return blocks
 
 
