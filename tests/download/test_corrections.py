@@ -61,7 +61,12 @@ def test_images_are_relabeled_and_left_out(dataset, capsys):
     assert capsys.readouterr().out == "corrections: 3 images relabeled, 3 images left out\n"
 
     corrected = load_dataset()
-    assert corrected.corrections == {"relabeled": {"test": 2, "train": 1}, "removed": 3}
+    names = [
+        dataset.classes[dataset.splits[s].labels[n]] for s, n in (("train", 199), ("test", 0), ("test", 1))
+    ]
+    # By the places that images have now.
+    relabeled = {"train": {"198": names[0]}, "test": {"0": names[1], "1": names[2]}}
+    assert corrected.corrections == {"relabeled": relabeled, "removed": 3}
     assert json.loads((artifacts.DATASET / "meta.json").read_text())["corrections"] == corrected.corrections
     for split, removed, relabeled in (("train", [20], [199]), ("test", [50, 99], [0, 1])):
         before, after = dataset.splits[split], corrected.splits[split]
@@ -180,8 +185,8 @@ def test_files_are_relabeled_and_left_out_before_anything_is_made_of_them(mine, 
     assert (
         classes.drop("a/0.png") == before.files.set_index("file")["class"][classes.index].drop("a/0.png")
     ).all()
-    part = after.files.set_index("file")["part"]["a/0.png"]
-    assert after.dataset.corrections == {"relabeled": {part: 1}, "removed": 1}
+    part, index = after.files.set_index("file").loc["a/0.png", ["part", "index"]]
+    assert after.dataset.corrections == {"relabeled": {part: {index: "a"}}, "removed": 1}
     numbers = after.files[after.files["part"] == part].reset_index(drop=True)
     assert [after.dataset.classes[n] for n in after.dataset.splits[part].labels] == numbers["class"].tolist()
 
