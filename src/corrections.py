@@ -2,6 +2,7 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,22 +39,22 @@ def apply(path: Path) -> None:
             for each; nothing is written.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file; a report gives one when images are marked on it")
+        raise InputError(f"{path}: no such file; you get one by marking images in a report")
     new = read_rows(path)
     if new.empty:
         raise InputError(f"{path}: has no rows")
     problems = find_problems(new)
     sound = new.drop(index=list(problems))
-    problems |= find_stale(sound, load_dataset())
+    dataset = load_dataset()
+    problems |= find_stale(sound, dataset)
     try:
         refuse(path, problems)
     except InputError as error:
-        said = f"nothing was applied: {len(problems):,} of {counted(len(new), 'row')} cannot be"
+        said = f"nothing was applied: {len(problems):,} of {counted(len(new), 'row')} wrong or out of date"
         raise InputError(f"{error}\n{said}") from None
-    new = new.drop_duplicates(["sha256", "label"])
     old = read_corrections()
-    merged = merge(old, new)
-    if merged.equals(old.reset_index(drop=True)):
+    merged = merge(old, new, dataset.corrections.get("relabeled", {}))
+    if merged.to_dict("records") == old.to_dict("records"):
         print(f"{path}: nothing new; {artifacts.CORRECTIONS} has {counted(len(old), 'row')} as before")
         return
     write_corrections(merged)
@@ -85,7 +86,7 @@ def find_stale(rows: pd.DataFrame, dataset: Dataset) -> dict[int, str]:
         contents = image_sha256(artifacts.DATASET, str(split), positions)
         labels = [dataset.classes[label] for label in part.labels[positions]]
         for (number, row), content, label in zip(inside.iterrows(), contents, labels, strict=True):
-            where = f"image {row['index']} of {split}"
+            where = f"{split} image {row['index']}"
             if row["sha256"] != content:
                 problems[number] = f"sha256 is not that of {where} in {artifacts.DATASET}; {again}"
             elif row["label"] != label:
@@ -95,29 +96,27 @@ def find_stale(rows: pd.DataFrame, dataset: Dataset) -> dict[int, str]:
     return problems
 
 
-def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+def merge(old: pd.DataFrame, new: pd.DataFrame, relabeled: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     """All corrections, each about the label that the image had before any of them.
 
     Args:
         old: what was known.
         new: about images as they are now; where the two differ, it holds.
+        relabeled: as in `Dataset.corrections`.
 
     Returns:
-        Without rows for images that have got their first label back.
+        Without rows for images that are to have their first label again.
     """
     rows = {(row["sha256"], row["label"]): row for row in old.to_dict("records")}
-    before: dict[tuple[str, str], list[str]] = {}
-    for content, label, name in zip(old["sha256"], old["label"], old["class"], strict=True):
-        before.setdefault((content, name), []).append(label)
     for row in new.to_dict("records"):
-        corrected = before.get((row["sha256"], row["label"]), [])
-        if corrected and row["verdict"] == "fine":
-            continue  # so it was put right
-        for label in corrected or [row["label"]]:
-            if row["class"] == label:
-                rows.pop((row["sha256"], label), None)
-            else:
-                rows[row["sha256"], label] = row | {"label": label}
+        original = relabeled.get(row["split"], {}).get(str(int(row["index"])), row["label"])
+        key = (row["sha256"], original)
+        if row["class"] == original:
+            rows.pop(key, None)
+        elif row["verdict"] != "fine" or row["label"] == original:
+            rows[key] = row | {"label": original}
+        else:  # it is fine since it was put right
+            rows[key] = row | {"label": original, "verdict": "wrong", "class": row["label"]}
     return pd.DataFrame(list(rows.values()), columns=list(COLUMNS), dtype=object)
 
 

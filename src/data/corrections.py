@@ -60,7 +60,7 @@ def find_problems(table: pd.DataFrame) -> dict[int, str]:
             continue
         before, said = first.setdefault((row["sha256"], row["label"]), (number, verdict))
         if said != verdict:
-            problems[number] = f"says something else about the same image than row {before + 1}"
+            problems[number] = f"contradicts row {before + 1}, which is about the same image"
     return problems
 
 

@@ -53,8 +53,8 @@ class Dataset:
         train, test: the splits.
         val: images the user has set aside for validation, if so.
         preprocessing: how the pictures became squares.
-        corrections: what data/corrections.csv has changed: `relabeled`, the number of images by part, and
-            `removed`, how many were left out; empty if nothing.
+        corrections: what data/corrections.csv has changed: `relabeled`, by part and position (as text) the
+            name of the label before, and `removed`, how many images were left out; empty if nothing.
     """
 
     name: str

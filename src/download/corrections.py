@@ -9,7 +9,7 @@ import pandas as pd
 
 from src import artifacts
 from src.data.corrections import pixel_sha256, read_corrections
-from src.data.dataset import Dataset, Split
+from src.data.dataset import PARTS, Dataset, Split
 from src.download.names import counted, first_few
 from src.errors import InputError, suggest
 
@@ -20,12 +20,10 @@ class Corrected:
 
     Attributes:
         labels: object (N,), names of classes.
-        relabeled: bool (N,), whether it is another one than before.
         kept: bool (N,), False for those that are left out.
     """
 
     labels: np.ndarray
-    relabeled: np.ndarray
     kept: np.ndarray
 
 
@@ -50,7 +48,8 @@ def correct_dataset(dataset: Dataset) -> Dataset:
             raise InputError(f"{artifacts.CORRECTIONS}: leaves no image in the split {name}")
     trained = part == "train"
     check_left(labels[trained], corrected.labels[trained & corrected.kept], " to train on")
-    corrections = summarize(part[corrected.relabeled], int((~corrected.kept).sum()))
+    kept = corrected.kept
+    corrections = summarize(part[kept], corrected.labels[kept], labels[kept], int((~kept).sum()))
     for name, split in splits.items():
         splits[name] = _corrected_split(split, dataset.classes, corrected, part == name)
     train, val, test = splits["train"], splits.get("val"), splits["test"]
@@ -76,7 +75,7 @@ def correct_files(
         classes, other_classes: as `correct` takes them.
 
     Returns:
-        The same without those that are left out, and with a column `relabeled`.
+        The same without those that are left out, and with a column `original`, the label before.
 
     Raises:
         InputError: the table is missing or wrong, names a class that there is not, or leaves one without
@@ -84,11 +83,11 @@ def correct_files(
     """
     table = read_corrections()
     if table.empty:
-        return images.assign(relabeled=False)
+        return images.assign(original=images["label"])
     labels = images["label"].to_numpy(object)
     corrected = correct(table, images["content"].tolist(), labels, classes, other_classes)
     check_left(labels, corrected.labels[corrected.kept])
-    images = images.assign(label=corrected.labels, relabeled=corrected.relabeled)
+    images = images.assign(label=corrected.labels, original=labels)
     return images[corrected.kept].reset_index(drop=True)
 
 
@@ -128,11 +127,10 @@ def correct(
                 f"{suggest(row['class'], classes)}"
             )
     _report_unused(rows, known)
-    relabeled = kept & (corrected != labels)
-    if relabeled.any() or not kept.all():
-        changed, removed = (counted(int(n), "image") for n in (relabeled.sum(), (~kept).sum()))
-        print(f"corrections: {changed} relabeled, {removed} left out")
-    return Corrected(corrected, relabeled, kept)
+    relabeled, removed = int((corrected != labels).sum()), int((~kept).sum())
+    if relabeled or removed:
+        print(f"corrections: {counted(relabeled, 'image')} relabeled, {counted(removed, 'image')} left out")
+    return Corrected(corrected, kept)
 
 
 def _report_unused(rows: dict[tuple[str, str], tuple[int, Any]], known: list[tuple[str, str]]) -> None:
@@ -167,9 +165,17 @@ def check_left(before: np.ndarray, after: np.ndarray, what_for: str = "") -> Non
         )
 
 
-def summarize(relabeled: np.ndarray, removed: int) -> dict[str, Any]:
-    """`Dataset.corrections`; `relabeled` is the part of each image that was."""
-    parts, counts = np.unique(relabeled.astype(str), return_counts=True)
-    if not len(parts) and not removed:
-        return {}
-    return {"relabeled": dict(zip(parts.tolist(), counts.tolist(), strict=True)), "removed": removed}
+def summarize(part: np.ndarray, labels: np.ndarray, originals: np.ndarray, removed: int) -> dict[str, Any]:
+    """`Dataset.corrections`.
+
+    Args:
+        part: (N,), of each image that is left, in the order of the dataset.
+        labels, originals: object (N,), its label now and before.
+        removed: how many were left out.
+    """
+    relabeled = {}
+    for name in PARTS:
+        now, before = labels[part == name], originals[part == name]
+        if len(changed := np.flatnonzero(now != before)):
+            relabeled[name] = {str(position): before[position] for position in changed}
+    return {"relabeled": relabeled, "removed": removed} if relabeled or removed else {}

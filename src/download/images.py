@@ -83,8 +83,9 @@ def import_images(
         splits.check_left(used["part"].to_numpy(object), used["label"], listing.classes)
         with dataset_writer(artifacts.DATASET, how, encoding) as writer:
             _write(used, listing.classes, writer, store)
-            relabeled = used.loc[used["relabeled"], "part"].to_numpy(object)
-            writer.finish("images", config.path, listing.classes, summarize(relabeled, removed))
+            part, labels, originals = (used[name].to_numpy(object) for name in ("part", "label", "original"))
+            corrections = summarize(part, labels, originals, removed)
+            writer.finish("images", config.path, listing.classes, corrections)
         store.forget_others(facts["content"])
     _print_account(used, len(skipped), int(dropped.sum()), removed, listing)
     return how

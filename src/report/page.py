@@ -9,7 +9,7 @@ import numpy as np
 
 from src.data.images import Selection
 from src.evaluation import significance
-from src.report import about_data, labels, pictures, summary, vega
+from src.report import about_data, labels, pictures, summary, tables, vega
 from src.report.comparison import Comparison, Outcome
 from src.report.links import Originals
 from src.report.run import Run
@@ -81,6 +81,7 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
         .render(
             data=data,
             comparison=comparison,
+            changes_of_test_data=tables.changes_of_test_data(comparison) if comparison else [],
             runs=runs,
             headlines=[summary.headline(run) for run in runs],
             classes=classes,

@@ -89,6 +89,7 @@ class Run:
         train_label_issues: `schema.TRAIN_LABEL_ISSUES`; empty where training labels were not checked.
         train_issue_images: uint8 (N, H, W, 3), the image of each of these rows.
         copies: of the files that are not read yet; None where they lie in the workspace.
+        corrections: see `src.data.dataset.Dataset`; empty before there were any.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Run:
     train_label_issues: pd.DataFrame = field(default_factory=pd.DataFrame)
     train_issue_images: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
     copies: Copies | None = None
+    corrections: dict[str, Any] = field(default_factory=dict)
 
     def confusions(self) -> np.ndarray:
         """The whole confusion matrix, int64 (classes, classes): rows are actual, columns predicted."""
@@ -185,6 +187,7 @@ def _read(name: str, copies: Copies | None) -> Run:
         _read_contents(folder),
         *_read_train_issues(folder, classes),
         copies,
+        meta.get("corrections", {}),
     )
 
 
