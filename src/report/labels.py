@@ -74,7 +74,7 @@ def _list(
     names = [len(file.encode()) for file in table["file"]]
     shown, thumbnails = pictures.fill(range(len(table)), images, lambda row: ROW + names[row], budget)
     rows = table.iloc[shown]
-    files = rows["file"].tolist()
+    files, conflicts = rows["file"].tolist(), _conflicts(run.duplicates, split)
     return {
         "split": split,
         "more": len(table) - len(rows),
@@ -83,7 +83,16 @@ def _list(
         "linked": [int(exists) for exists in originals.exist(files)],
         "label": rows["label"].cat.codes.tolist(),
         "suggested": rows["suggested"].cat.codes.tolist(),
+        "conflict": [int(file in conflicts) for file in files],
         "score": [round(score, 4) for score in rows["score"]],
         "sha256": image_sums(run, split, images, rows["index"].to_numpy()),
         "pictures": [base64.b64encode(picture).decode() for picture in thumbnails],
     }
+
+
+def _conflicts(duplicates: pd.DataFrame, split: str) -> set[str]:
+    """Files of a split whose picture has another label elsewhere."""
+    if duplicates.empty:
+        return set()
+    chosen = (duplicates["part"] == split) & (duplicates["label_conflict"] == "true")
+    return set(duplicates.loc[chosen, "file"])

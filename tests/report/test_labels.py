@@ -71,6 +71,15 @@ def test_images_with_files_are_known_by_their_files():
     assert labels.image_sums(older, "test", run.images[positions], positions) is None
 
 
+def test_the_same_picture_with_another_label():
+    run = photographs("own", 0, 20, names(2), 16, [f"{row}.jpg" for row in range(20)])
+    doubted = [f"{index}.jpg" for index in run.label_issues["index"][:2]]
+    parts, flags = ["test", "test", "train"], ["true", "false", "true"]
+    table = {"file": [*doubted, doubted[1]], "part": parts, "label_conflict": flags}
+    [tested] = lists(dataclasses.replace(run, duplicates=pd.DataFrame(table)))
+    assert tested["conflict"][:2] == [1, 0]
+
+
 def test_marks_belong_to_a_dataset(pair):
     one, other = (dataclasses.replace(run, sums={"test_images": "a", "test_labels": "b"}) for run in pair)
     assert labels.marks_key(one) == labels.marks_key(other)  # another model of the same data

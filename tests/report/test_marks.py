@@ -273,6 +273,30 @@ def test_there_is_room(visit, report, width):
     assert end["y"] + end["height"] <= bar["y"]
 
 
+@pytest.mark.parametrize(
+    ("score", "conflict", "words"),
+    [
+        (0.0187, 0, "The model gives the label a chance of 1.9%."),
+        (0.0004, 0, "The model gives the label a chance of less than 0.1%."),
+        (0.9, 1, "The same picture is labeled dog elsewhere."),
+    ],
+)
+def test_why_a_label_is_worth_checking(visit, report, score, conflict, words):
+    shown = visit(report)
+    said = f"whyDoubted({{score: {score}, conflict: {conflict}, suggested: classes.indexOf('dog')}})"
+    assert shown.evaluate(said) == words
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [(True, "None of the training labels"), (False, "were not checked"), (None, "")]
+)
+def test_what_is_said_without_training_labels(visit, pair, asked, words):
+    params = pair[0].params | ({} if asked is None else {"label_issues": asked})
+    text = visit(page.render(dataclasses.replace(pair[0], params=params))).locator("#labels").inner_text()
+    assert ("raining labels" in text) == bool(words)
+    assert words in text
+
+
 def test_more_of_a_list(visit, report, pair):
     shown = visit(report)
     total = len(pair[0].label_issues)

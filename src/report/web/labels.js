@@ -13,8 +13,14 @@ function doubtsOf(list) {
     suggested: list.suggested[at],
     likely: [],
     score: list.score[at],
+    conflict: list.conflict[at],
     picture: list.pictures[at],
   }));
+}
+
+function whyDoubted({ score, suggested, conflict }) {
+  if (conflict) return `The same picture is labeled ${classes[suggested]} elsewhere.`;
+  return `The model gives the label a chance of ${score < 0.001 ? "less than 0.1" : (100 * score).toFixed(1)}%.`;
 }
 
 function makeDoubt(doubt) {
@@ -23,7 +29,7 @@ function makeDoubt(doubt) {
   root.querySelector(".index").textContent = `#${doubt.index}`;
   root.querySelector(".label").textContent = classes[doubt.actual];
   root.querySelector(".suggested").textContent = classes[doubt.suggested];
-  root.querySelector(".score").textContent = `${(100 * doubt.score).toFixed(1)}%`;
+  root.querySelector(".why").textContent = whyDoubted(doubt);
   fillFile(root.querySelector(".file"), doubt, 36);
   if (data.marksKey) root.querySelector(".item").append(makeMarks(doubt));
   return root;
