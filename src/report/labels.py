@@ -49,13 +49,13 @@ def lists(run: Run, originals: Originals, budget: int) -> list[dict[str, Any]]:
     Args:
         run: whose.
         originals: the user's files.
-        budget: bytes of the page for both; the test images take half of it at most, and what is left is for
-            the training images.
+        budget: bytes of the page for both; the first list takes half of it at most, the second what is left.
     """
     tested = run.label_issues.assign(file=run.predictions.files[run.label_issues["index"]])
     images = Selection(run.images, tested["index"].to_numpy())
-    results = [_list(run, "test", tested, images, originals, budget // 2)]
-    if len(run.train_label_issues):
+    checked = len(run.train_label_issues) > 0
+    results = [_list(run, "test", tested, images, originals, budget // 2 if checked else budget)]
+    if checked:
         left = budget - size(results)
         issues = run.train_label_issues
         results.append(_list(run, "train", issues, run.train_issue_images, originals, left))
