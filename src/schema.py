@@ -109,6 +109,15 @@ LABEL_ISSUES = TableSchema(
     },
     digits=8,
 )
+TRAIN_LABEL_ISSUES = TableSchema(
+    artifacts.TRAIN_LABEL_ISSUES,
+    {
+        "index": Column("integer", "position of the image in the training split, from 0"),
+        "file": FILE,
+        **{name: LABEL_ISSUES.columns[name] for name in ("label", "suggested", "score")},
+    },
+    digits=8,
+)
 MISCLASSIFIED = TableSchema(
     artifacts.MISCLASSIFIED,
     {
@@ -204,8 +213,12 @@ def read_table(
     return pd.DataFrame(columns)
 
 
-def read_texts(path: Path) -> pd.DataFrame:
+def read_texts(path: Path, remedy: str = artifacts.REMEDY) -> pd.DataFrame:
     """Any CSV file with a header; all values stay text, so that a class may be called NA, true or 1e5.
+
+    Args:
+        path: the file.
+        remedy: ends the message if it is damaged.
 
     Raises:
         InputError: the file is missing or is no such table.
@@ -223,7 +236,7 @@ def read_texts(path: Path) -> pd.DataFrame:
         pd.errors.EmptyDataError,
     ) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path}: damaged ({reason}); {artifacts.REMEDY}") from error
+        raise InputError(f"{path}: damaged ({reason}); {remedy}") from error
 
 
 _BOOLEANS = {"true": True, "false": False}

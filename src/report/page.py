@@ -7,15 +7,18 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from src.data.images import Selection
 from src.evaluation import significance
-from src.report import about_data, pictures, summary, vega
+from src.report import about_data, labels, pictures, summary, tables, vega
 from src.report.comparison import Comparison, Outcome
 from src.report.links import Originals
 from src.report.run import Run
 
 WEB = Path(__file__).with_name("web")
-GALLERY = 3_000_000  # bytes of the page that the gallery may take; with all else it stays below 5 MB
-ROW = 200  # of them about what an image and an answer to it take beside picture, heatmap and name
+IMAGES = 3_500_000  # bytes of the page that images may take; with all else it stays below 5 MB
+LISTS = 1_000_000  # of them at most for the labels worth checking; the gallery has the rest
+ROW = 200  # about what an image and an answer to it take beside picture, heatmap and name
+SUM = 67  # what the SHA-256 of an image takes
 FEW_CLASSES = 40  # up to which a chart shows all classes, and a matrix all confusions
 LISTED_CHANGES = 6  # confusions at each end, beside a matrix
 LISTED_WITHOUT_MATRIX = 50
@@ -42,13 +45,18 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
     outcomes = summary.outcomes_of_images(runs, comparison)
     issues = summary.label_issues(runs)
     originals = Originals(runs[0].source, path)
+    lists = [] if comparison else labels.lists(runs[0], originals, LISTS)
     candidates = summary.order_of_images(runs, outcomes, list(OUTCOMES))
     maps = [pictures.shrink_maps(run.heatmaps[:1]) for run in runs if run.heatmaps is not None]
-    fixed = len(runs) * ROW + sum(4 * example.size // 3 for example in maps)
+    fixed = SUM + len(runs) * ROW + sum(4 * example.size // 3 for example in maps)
     files = runs[0].predictions.files
     shown, thumbnails = pictures.fill(
-        candidates, runs[0].images, lambda index: fixed + len(files[index].encode()), GALLERY
+        candidates,
+        runs[0].images,
+        lambda index: fixed + len(files[index].encode()),
+        IMAGES - labels.size(lists),
     )
+    sums = None if comparison else labels.image_sums(runs[0], "test", Selection(runs[0].images, shown), shown)
     classes = summary.classes(runs)
     few = len(classes) <= FEW_CLASSES
     order = list(range(len(classes))) if few else summary.worst_first(classes)
@@ -60,7 +68,9 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
         "perClass": classes,
         "charted": order[:FEW_CLASSES],
         "gallery": _gallery(runs, issues, outcomes, shown, originals)
-        | {"pictures": [_base64(picture) for picture in thumbnails]},
+        | {"pictures": [_base64(picture) for picture in thumbnails], "sha256": sums},
+        "lists": lists,
+        "marksKey": None if sums is None else labels.marks_key(runs[0]),
     }
     counts = {outcome: int((outcomes == outcome).sum()) for outcome in OUTCOMES}
     changes = comparison.confusions if comparison else []
@@ -71,6 +81,7 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
         .render(
             data=data,
             comparison=comparison,
+            changes_of_test_data=tables.changes_of_test_data(comparison) if comparison else [],
             runs=runs,
             headlines=[summary.headline(run) for run in runs],
             classes=classes,
@@ -88,7 +99,6 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
             counts=counts,
             shown={outcome: int((outcomes[shown] == outcome).sum()) for outcome in OUTCOMES},
             hidden=sum(counts.values()) - len(shown),
-            label_issues=int((issues.any(0) & (outcomes != Outcome.RIGHT)).sum()),
             about=None if comparison else about_data.sections(runs[0], originals),
             vega=vega.scripts(),
         )

@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 
 from src import artifacts, schema
+from src.data.dataset import read_files
 from src.data.images import Images, files_of_images, open_images
 from src.errors import InputError
 from src.evaluation.predictions import Predictions, read_predictions
@@ -22,6 +23,7 @@ from src.report import legacy
 from src.report.revision import LOCK, WORKSPACE, Revision
 
 META = artifacts.DATASET / "meta.json"
+FILES = artifacts.DATASET / "files.csv"  # only of a dataset that has files
 NEEDED = (
     artifacts.PARAMS,
     LOCK,
@@ -38,13 +40,17 @@ NEEDED_TODAY = (
     artifacts.LABEL_ISSUES,
 )
 HEADLINE_METRICS = ("accuracy", "accuracy_low", "accuracy_high", "confidence", "calibration_error")
-# The oldest runs have no heatmaps; what is known of the files was not written before 0.2.
+# The oldest runs have no heatmaps; what is known of the files was not written before 0.2, the training labels
+# worth checking not before 0.3.
 OPTIONAL = (
     artifacts.HEATMAPS,
     artifacts.GRADCAM_METRICS,
     artifacts.DATASET_METRICS,
     artifacts.SKIPPED,
     artifacts.DUPLICATES,
+    FILES,
+    artifacts.TRAIN_LABEL_ISSUES,
+    artifacts.TRAIN_LABEL_ISSUE_IMAGES,
 )
 
 
@@ -78,7 +84,12 @@ class Run:
         data: metrics/dataset.json; empty before there was such a file.
         skipped: the rows of data/skipped.csv, as text.
         duplicates: the rows of data/duplicates.csv, as text.
+        sums: the SHA-256 of every array of the dataset, by name.
+        contents: the SHA-256 of each image's file, in order, of `train` and `test`; empty without files.
+        train_label_issues: `schema.TRAIN_LABEL_ISSUES`; empty where training labels were not checked.
+        train_issue_images: uint8 (N, H, W, 3), the image of each of these rows.
         copies: of the files that are not read yet; None where they lie in the workspace.
+        corrections: see `src.data.dataset.Dataset`; empty before there were any.
     """
 
     name: str
@@ -98,7 +109,12 @@ class Run:
     data: dict[str, Any] = field(default_factory=dict)
     skipped: pd.DataFrame = field(default_factory=pd.DataFrame)
     duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sums: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, np.ndarray] = field(default_factory=dict)
+    train_label_issues: pd.DataFrame = field(default_factory=pd.DataFrame)
+    train_issue_images: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
     copies: Copies | None = None
+    corrections: dict[str, Any] = field(default_factory=dict)
 
     def confusions(self) -> np.ndarray:
         """The whole confusion matrix, int64 (classes, classes): rows are actual, columns predicted."""
@@ -167,12 +183,29 @@ def _read(name: str, copies: Copies | None) -> Run:
         artifacts.read_json(data) if data.exists() else {},
         _read_rows(folder / artifacts.SKIPPED),
         _read_rows(folder / artifacts.DUPLICATES),
+        meta["sha256"],
+        _read_contents(folder),
+        *_read_train_issues(folder, classes),
         copies,
+        meta.get("corrections", {}),
     )
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
     return schema.read_texts(path) if path.exists() else pd.DataFrame()
+
+
+def _read_contents(folder: Path) -> dict[str, np.ndarray]:
+    tables = {part: read_files(part, folder / artifacts.DATASET) for part in ("train", "test")}
+    return {part: table["content"].to_numpy(object) for part, table in tables.items() if table is not None}
+
+
+def _read_train_issues(folder: Path, classes: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
+    paths = [folder / path for path in (artifacts.TRAIN_LABEL_ISSUES, artifacts.TRAIN_LABEL_ISSUE_IMAGES)]
+    if not all(path.exists() for path in paths):
+        return pd.DataFrame(), np.zeros((0, 1, 1, 3), np.uint8)
+    table = schema.read_table(schema.TRAIN_LABEL_ISSUES, classes, folder)
+    return table, artifacts.read_array(paths[1], np.uint8, (len(table), None, None, 3))
 
 
 def _store(meta: dict[str, Any]) -> str:

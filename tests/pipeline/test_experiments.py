@@ -77,6 +77,8 @@ CODE = {
     "src/models/fast.py": [*TRAINED, "evaluate", "gradcam"],
     "src/evaluation/label_issues.py": ["evaluate"],
     "src/report/page.py": [],
+    "src/data/corrections.py": ["download", "evaluate"],
+    "data/corrections.csv": ["download", "evaluate"],
     "stages/preview.py": ["preview"],
 }
 

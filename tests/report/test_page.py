@@ -8,82 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from src import artifacts
-from src.data.dataset import load_dataset
 from src.evaluation.predictions import Predictions
 from src.evaluation.significance import in_words
 from src.report import __main__ as command
 from src.report import page, summary
 from src.report.comparison import Outcome, compare
-from src.report.run import Run
-from tests import browser
-from tests.conftest import ROOT
-from tests.report.runs import CURVES, make_run
-
-CHECKS = {
-    "deletion": 0.253,
-    "deletion_random": 0.349,
-    "insertion": 0.589,
-    "insertion_random": 0.384,
-    "randomized_correlation": 0.0678,
-}
-
-
-def made_up(name: str, seed: int, images: np.ndarray, labels: np.ndarray, classes: tuple) -> Run:
-    """Of a model that is right about 94% of the images, more or less sure of it."""
-    rng = np.random.default_rng(seed)
-    logits = rng.normal(0, 1, (len(labels), len(classes)))
-    logits[np.arange(len(labels)), labels] += 3.4
-    odd = np.arange(0, len(labels), 100)  # very sure of another class
-    logits[odd, (labels[odd] + 1) % len(classes)] += 8
-    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    maps = rng.integers(0, 256, (len(labels), 4, 4)).astype(np.uint8)
-    return make_run(
-        name,
-        Predictions.from_probabilities(labels, probabilities, classes),
-        params={"dataset": "sample", "model": "fast", "seed": seed, "validation": 0.1},
-        images=images,
-        heatmaps=maps,
-        heatmap_layer="layer3",
-        heatmap_checks=CHECKS,
-    )
-
-
-@pytest.fixture(scope="module")
-def pair() -> tuple[Run, Run]:
-    """Two runs on 2,000 images."""
-    test = load_dataset(ROOT / artifacts.SAMPLE).test
-    images, labels = np.tile(test.images, (4, 1, 1, 1)), np.tile(test.labels, 4)
-    classes = load_dataset(ROOT / artifacts.SAMPLE).classes
-    return made_up("one", 1, images, labels, classes), made_up("two", 2, images, labels, classes)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser.started() as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def visit(chromium, tmp_path):
-    """Opens a page and waits until it is drawn; whatever the test does, it must not ask for or complain of
-    anything."""
-    visits = []
-
-    def opened(html: str, fragment: str = "", chart: str = "#chart-confusions", **context) -> browser.Visit:
-        file = tmp_path / "page.html"
-        file.write_text(html, encoding="utf-8")
-        visits.append(browser.Visit(chromium, file, fragment, **context))
-        visits[-1].page.wait_for_selector(f"{chart} svg")
-        return visits[-1].page
-
-    yield opened
-    for visited in visits:
-        visited.page.context.close()
-        assert visited.requests == []
-        assert visited.problems == []
+from tests.report.runs import CURVES, made_up, make_run, names, photographs
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +39,19 @@ def chosen_classes(shown) -> list[str]:
 
 def indices(shown) -> list[int]:
     return [int(card.get_attribute("data-index")) for card in shown.locator(".card").all()]
+
+
+def test_changed_test_data_are_said(visit, pair):
+    a, b = pair
+    actual = b.predictions.actual.copy()
+    actual[:2] = (actual[:2] + 1) % 10
+    other = made_up("two", 2, b.images, actual, b.predictions.classes)
+    comparison = compare(a, other)
+    figures = visit(page.render(comparison)).locator("#metrics").inner_text()
+    assert "Test labels changed: 2 images. Unless noted, all figures use the labels of two." in figures
+    for accuracies in (comparison.accuracies, comparison.by_labels_of_a.accuracies):
+        assert all(f"{accuracy:.2%}" in figures for accuracy in accuracies)
+    assert "with the labels of A" in figures
 
 
 def test_a_report_shows_everything(visit, pair):
@@ -359,58 +303,19 @@ def test_the_command(pair, monkeypatch, tmp_path, capsys):
 # --- the user's own images
 
 
-ODD = (
-    "</script><b>x",
-    "index",
-    "1e5",
-    "NA",
-    "emoji 🐈",
-    "\"quoted\" 'name'",
-    "a very long name of a class",
-    "x.y[0]",
-)
-
-
-def photographs(
-    name: str, seed: int, count: int, classes: tuple[str, ...], side: int, files: list[str], source: str = ""
-) -> Run:
-    """Of a model that is right about every other image; pictures as hard to compress as photographs."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count) % len(classes)
-    probabilities = rng.random((count, len(classes)), np.float32)
-    probabilities[np.arange(0, count, 2), labels[::2]] = 30
-    probabilities /= probabilities.sum(1, keepdims=True)
-    predictions = Predictions.from_probabilities(labels, probabilities, classes)
-    few = np.stack([np.asarray(Image.fromarray(p).resize((side, side))) for p in noise(side // 4)])
-    return make_run(
-        name,
-        dataclasses.replace(predictions, files=np.array(files, object)),
-        images=few[np.arange(count) % len(few)],
-        heatmaps=rng.integers(0, 256, (count, 28, 28)).astype(np.uint8),
-        heatmap_layer="layer4",
-        source=source,
-    )
-
-
-def noise(side: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (20, side, side, 3), np.uint8)
-
-
-def names(count: int) -> tuple[str, ...]:
-    return tuple(f"{ODD[number % len(ODD)]} {number}" for number in range(count))
-
-
 @pytest.mark.parametrize(("classes", "side"), [(2, 128), (1000, 128), (1000, 32), (10, 320)])
 def test_no_page_is_above_5_megabytes(classes, side):
     count = 10_000 if side < 200 else 1_000
     files = [f"folder {row % 1000}/IMG_{row:06}.jpg" for row in range(count)]
     a, b = (photographs(name, seed, count, names(classes), side, files) for seed, name in enumerate("ab"))
-    alone = page.render(a)
+    issues = a.label_issues.assign(file=a.predictions.files[a.label_issues["index"]])
+    listed = {"train_label_issues": issues, "train_issue_images": np.asarray(a.images[issues["index"]])}
+    alone = page.render(dataclasses.replace(a, **listed))
     for html in (alone, page.render(compare(a, b))):
         assert 1e6 < len(html.encode()) < 5e6
         hidden = re.search(r"Too many for one page: ([\d,]+) are not shown", html)
         shown = len(json.loads(re.search(r'"index":(\[[\d,]*\])', html)[1]))
-        assert shown > 300
+        assert shown > 250
         wrong = np.flatnonzero(~(a.predictions.right & (b.predictions.right | (html is alone))))
         assert shown + (int(hidden[1].replace(",", "")) if hidden else 0) == len(wrong)
 

@@ -20,7 +20,7 @@ from src.data.images import JpegImages, RawImages, images_file, offsets_of
 from src.errors import InputError
 from src.evaluation.label_issues import find_label_issues
 from src.report import page
-from src.report.run import read_run
+from src.report.run import FILES, read_run
 from tests.project import Project, replace, set_params
 
 RESULTS = (
@@ -208,11 +208,9 @@ def store_as_jpeg(folder: Path) -> None:
     replace(folder / "meta.json", json.dumps(meta))
 
 
-def test_jpeg_images_of_workspace_and_revision(project):
-    raw = read_run().images[:]
-    store_as_jpeg(artifacts.DATASET)
+def commit_dataset(project: Project, tag: str) -> None:
+    """As if all stages had run on data/dataset as it is."""
     project.run("dvc", "commit", "--force", "download")
-    # As if all stages had run on it.
     lock = yaml.safe_load(Path("dvc.lock").read_text())
     [md5] = [out["md5"] for out in lock["stages"]["download"]["outs"] if out["path"] == "data/dataset"]
     for stage in lock["stages"].values():
@@ -220,7 +218,13 @@ def test_jpeg_images_of_workspace_and_revision(project):
             dep["md5"] = md5 if dep["path"] == "data/dataset" else dep["md5"]
     replace(Path("dvc.lock"), yaml.safe_dump(lock))
     project.commit()
-    project.run("git", "tag", "jpeg")
+    project.run("git", "tag", tag)
+
+
+def test_jpeg_images_of_workspace_and_revision(project):
+    raw = read_run().images[:]
+    store_as_jpeg(artifacts.DATASET)
+    commit_dataset(project, "jpeg")
     for run in (read_run(), read_run("jpeg")):
         assert isinstance(run.images, JpegImages)
         assert run.images.shape == raw.shape
@@ -267,6 +271,25 @@ def test_what_is_known_of_the_files(project):
     sums = [hashlib.md5(content, usedforsecurity=False).hexdigest() for content in (before, rows)]
     replace(Path("dvc.lock"), Path("dvc.lock").read_text().replace(*sums))
     assert read_run().skipped.to_dict("list") == {"file": ["a.jpg"], "reason": ["truncated"]}
+
+
+def test_what_marks_and_lists_of_labels_need(project):
+    assert read_run("main").contents == {}  # the sample has no files
+    assert len(read_run("main").train_label_issues) == 0
+    table, images = artifacts.TRAIN_LABEL_ISSUES, artifacts.TRAIN_LABEL_ISSUE_IMAGES
+    artifacts.write_text(table, "index,file,label,suggested,score\n7,b.jpg,cat,dog,0.25\n")
+    artifacts.write_array(images, np.full((1, 32, 32, 3), 9, np.uint8))
+    parts = ["train"] * 200 + ["test"] * 100
+    files = pd.DataFrame({"part": parts, "index": [*range(200), *range(100)], "width": 9, "height": 9})
+    files.assign(file="NA", content=[f"{row:064x}" for row in range(300)]).to_csv(FILES, index=False)
+    project.run("git", "add", "--force", table, images)
+    commit_dataset(project, "files")
+    for run in (read_run(), read_run("files")):
+        assert run.contents["train"].tolist() == [f"{row:064x}" for row in range(200)]
+        assert run.contents["test"].tolist() == [f"{row:064x}" for row in range(200, 300)]
+        assert run.train_label_issues.astype(str).values.tolist() == [["7", "b.jpg", "cat", "dog", "0.25"]]
+        assert run.train_issue_images.shape == (1, 32, 32, 3)
+        assert f'"sha256":["{7:064x}"]' in page.render(run)
 
 
 # --- runs that an older version made

@@ -1,11 +1,7 @@
 "use strict";
 
-const data = JSON.parse(document.getElementById("page-data").textContent);
-const { classes, gallery } = data;
 const letters = data.names.length > 1 ? ["A", "B"] : [""];
-const get = (id) => document.getElementById(id);
 const form = get("filters");
-const FIRST = 12, MORE = 60; // cards shown, and added at once
 
 // ---- what is known about each image
 
@@ -13,7 +9,10 @@ const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const items = gallery.index.map((index, at) => ({
   at,
   index,
+  split: "test",
   file: gallery.files ? gallery.files[at] : "",
+  linked: gallery.linked[at],
+  sha256: gallery.sha256?.[at],
   listed: gallery.listed[at],
   kind: gallery.kind[at],
   actual: gallery.actual[at],
@@ -24,7 +23,12 @@ const items = gallery.index.map((index, at) => ({
     confidence: model.probabilities[at][gallery.listed[at].indexOf(model.predicted[at])],
   })),
 }));
-items.forEach((item) => { item.labelIssue = item.answers.some((answer) => answer.labelIssue); });
+items.forEach((item) => {
+  item.labelIssue = item.answers.some((answer) => answer.labelIssue);
+  const [first] = item.answers;
+  item.suggested = first.predicted;
+  item.likely = item.listed.map((c, at) => [first.probabilities[at], c]).sort(([a], [b]) => b - a).map(([, c]) => c);
+});
 document.querySelectorAll("select[name=actual], select[name=predicted]").forEach((select) =>
   select.append(...classes.map((name, position) => new Option(name, position))));
 
@@ -68,30 +72,17 @@ function drawMap(canvas, item, model) {
   return "";
 }
 
-/** The name of a file, shortened in the middle, and a link to it where it is there. */
-function fillFile(link, item, length) {
-  link.hidden = !item.file;
-  const signs = [...item.file], half = Math.floor((length - 1) / 2);
-  link.textContent = signs.length <= length ? item.file : `${signs.slice(0, half).join("")}…${signs.slice(-half).join("")}`;
-  link.title = item.file;
-  if (gallery.linked[item.at]) link.href = gallery.base + item.file.split("/").map(encodeURIComponent).join("/");
-  else link.removeAttribute("href");
-}
-
 // ---- cards
 
 function describe(item) {
   const answers = item.answers.map((answer, model) =>
     `${letters[model] && `${letters[model]}: `}taken for ${classes[answer.predicted]}, ${percent(answer.confidence)} sure`);
   const words = [`image ${item.index}`, item.file, kindWords(item.kind), `is ${classes[item.actual]}`, ...answers];
-  return words.filter(Boolean).concat(item.labelIssue ? "label issue" : []).join("; ");
+  return words.filter(Boolean).concat(item.labelIssue ? "label issue" : [], markWords(item) || []).join("; ");
 }
 
 function fillPictures(root, item) {
-  root.querySelectorAll(".image").forEach((image) => {
-    image.src = `data:image/webp;base64,${gallery.pictures[item.at]}`;
-    image.classList.toggle("pixelated", gallery.pixelated);
-  });
+  root.querySelectorAll(".image").forEach((image) => fillImage(image, gallery.pictures[item.at]));
   root.querySelector(".actual").textContent = root.querySelector(".actual").title = classes[item.actual];
   root.querySelectorAll(".answer").forEach((picture, model) => {
     const answer = item.answers[model];
@@ -108,11 +99,18 @@ function fillPictures(root, item) {
   });
 }
 
+function showMark(button, item) {
+  const mark = button.querySelector(".mark"), words = markWords(item);
+  mark.textContent = words;
+  mark.hidden = !words;
+  button.setAttribute("aria-label", describe(item));
+}
+
 function makeCard(item) {
   const root = get("card").content.cloneNode(true);
   const button = root.querySelector("button");
   button.dataset.index = item.index;
-  button.setAttribute("aria-label", describe(item));
+  showMark(button, item);
   button.addEventListener("click", () => openDetail(item));
   const kind = root.querySelector(".kind");
   kind.textContent = kindWords(item.kind);
@@ -163,8 +161,7 @@ function showMore() {
   const added = matching.slice(shown, shown + (shown ? MORE : FIRST));
   get("cards").append(...added.map(makeCard));
   const left = matching.length - shown - added.length;
-  get("more").hidden = left === 0;
-  get("more").textContent = left > MORE ? `Show ${MORE} more of ${left}` : `Show the other ${left}`;
+  showMoreWords(get("more"), left);
   return get("cards").children[shown];
 }
 
@@ -211,6 +208,7 @@ function openDetail(item) {
   const flagging = letters.filter((_, model) => item.answers[model].labelIssue).join(" and ");
   get("detail-issue").textContent = item.labelIssue
     ? `? label issue, according to the probabilities ${flagging ? `of ${flagging}` : "below"}` : "";
+  if (data.marksKey) get("detail-choices").replaceChildren(makeMarks(item));
   fillFile(get("detail-file"), item, 1000);
   get("detail-probabilities").replaceChildren(...probabilityRows(item));
   get("previous").disabled = matching.indexOf(item) === 0;
@@ -255,8 +253,10 @@ function step(by) {
 }
 
 get("detail").addEventListener("keydown", (event) => {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (event.target.closest("select") || event.ctrlKey || event.altKey || event.metaKey) return;
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key], verdict = VERDICT_KEYS[event.key.toLowerCase()];
   if (by) { event.preventDefault(); step(by); }
+  else if (verdict && data.marksKey) toggleMark(current, verdict);
 });
 get("detail").addEventListener("click", (event) => { if (event.target === get("detail")) get("detail").close(); });
 get("detail").addEventListener("close", () => {
@@ -267,28 +267,12 @@ get("previous").addEventListener("click", () => step(-1));
 get("next").addEventListener("click", () => step(1));
 get("close").addEventListener("click", () => get("detail").close());
 
-// ---- light and dark
-
-function isDark() {
-  const chosen = document.documentElement.style.colorScheme;
-  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-function themeChanged() {
-  get("theme").textContent = isDark() ? "☀ Light" : "☾ Dark";
-  document.dispatchEvent(new Event("themechange"));
-}
-
-get("theme").addEventListener("click", () => {
-  document.documentElement.style.colorScheme = isDark() ? "light" : "dark";
-  themeChanged();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themeChanged);
-
 // ---- start
 
+document.addEventListener("markschange", () => document.querySelectorAll(".card").forEach((button) =>
+  showMark(button, items.find((item) => item.index === Number(button.dataset.index)))));
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-kind], [data-actual], [data-issue]");
+  const link = event.target.closest("[data-kind], [data-actual]");
   if (link) showInGallery({ ...link.dataset });
 });
 form.addEventListener("input", update);
