@@ -45,6 +45,8 @@ PREDICTIONS = Path("data/predictions.csv")
 PROBABILITIES = Path("data/probabilities.npy")
 CONFUSION_MATRIX = Path("data/confusion_matrix.csv")
 LABEL_ISSUES = Path("data/label_issues.csv")
+TRAIN_LABEL_ISSUES = Path("data/train_label_issues.csv")
+TRAIN_LABEL_ISSUE_IMAGES = Path("data/train_label_issues.npy")
 CONFUSION = Path("plots/confusion.csv")
 CLASS_ACCURACY = Path("plots/class_accuracy.csv")
 

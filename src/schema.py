@@ -109,6 +109,15 @@ LABEL_ISSUES = TableSchema(
     },
     digits=8,
 )
+TRAIN_LABEL_ISSUES = TableSchema(
+    artifacts.TRAIN_LABEL_ISSUES,
+    {
+        "index": Column("integer", "position of the image in the training split, from 0"),
+        "file": FILE,
+        **{name: LABEL_ISSUES.columns[name] for name in ("label", "suggested", "score")},
+    },
+    digits=8,
+)
 MISCLASSIFIED = TableSchema(
     artifacts.MISCLASSIFIED,
     {
