@@ -1,10 +1,10 @@
 """How well label issues are ranked, by what people saw.
 
-`python -m benchmarks.label_issues VERDICTS [REVISION]`: a CSV file with the columns `index` (position in the
-test split), `given` (the label), and `votes_given`, `votes_guessed`, `votes_both`, `votes_neither`: how many of
-those who were shown the image chose the given label, another one, both, or neither. A label counts as wrong
-where fewer than half chose it, as in Northcutt, Athalye & Mueller, "Pervasive Label Errors in Test Sets
-Destabilize Machine Learning Benchmarks", 2021. The figures are about the order among the images in the table.
+`python -m benchmarks.label_issues VERDICTS [REVISION]`. VERDICTS is a CSV file with the columns `index` (in
+the test split), `given` (the label), and `votes_given`, `votes_guessed`, `votes_both`, `votes_neither`: how
+many of those who were shown the image chose the label, another class, both, or neither. A label counts as
+wrong where fewer than half chose it, as in Northcutt, Athalye & Mueller, "Pervasive Label Errors in Test Sets
+Destabilize Machine Learning Benchmarks", 2021. The figures are about the order among these images.
 """
 
 import argparse

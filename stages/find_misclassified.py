@@ -37,7 +37,7 @@ def main() -> None:
         heading += f"; {CHOICE[config.order].format(len(table))}"
     print(heading)
     if table["label_issue"].any():
-        heading += "\n?: according to this model, the label itself may be wrong"
+        heading += f"\n?: one of the {len(label_issues):,} labels worth checking"
     titles = [title(row) for _, row in table.iterrows()]
     figures.save_grid(artifacts.MISCLASSIFIED_GALLERY, dataset.test.images[chosen], titles, COLUMNS, heading)
 
