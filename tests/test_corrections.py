@@ -140,7 +140,9 @@ def test_copies_of_a_picture_that_had_other_labels_keep_them(apply, tiny):
 
 
 def test_own_images_are_known_by_their_files(apply):
-    files = folders.pictures("a", "b", count=12)
+    files = {f"train/{name}": content for name, content in folders.pictures("a", "b", count=4).items()}
+    new = folders.pictures("a", "b", count=4, start=50_000)
+    files |= {f"test/{name}": content for name, content in new.items()}
     folders.write(Path("mine"), files)
     before = folders.imported("mine").files
     first = before[before["part"] == "test"].iloc[0]
