@@ -16,6 +16,7 @@ from src.errors import InputError
 PARAMS = Path("params.yaml")
 
 SAMPLE = Path("data/sample")
+CORRECTIONS = Path("data/corrections.csv")
 DATASET = Path("data/dataset")
 SKIPPED = Path("data/skipped.csv")
 DUPLICATES = Path("data/duplicates.csv")
@@ -78,7 +79,7 @@ def require(path: Path) -> Path:
         InputError: nothing is there.
     """
     if not path.exists():
-        tracked = path.name == PARAMS.name or path.is_relative_to(SAMPLE)
+        tracked = path.name == PARAMS.name or path == CORRECTIONS or path.is_relative_to(SAMPLE)
         raise InputError(
             f"{path}: missing; run `{f'git restore {path}' if tracked else 'dvc repro'}` to restore it"
         )

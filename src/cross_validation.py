@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from src import artifacts
 from src.data.dataset import Dataset
 from src.data.mean_std import MeanStd
 from src.errors import InputError
@@ -45,7 +46,7 @@ class CrossValidation:
         """Have each training image judged by the model that was trained without it.
 
         A killed training resumes after its last finished epoch. What finished ones said is kept beside the
-        checkpoints, until `remove` is called.
+        checkpoints, so that nothing is trained again if only what is made of it changes; see `tidy`.
 
         Args:
             dataset: whose training images it is about.
@@ -76,11 +77,14 @@ class CrossValidation:
             judged[outside] = np.isin(train.labels[outside], train.labels[inside])
         return probabilities, judged
 
-    def remove(self) -> None:
-        """All that follows from the predictions has been written."""
+    def tidy(self) -> None:
+        """All have been trained: remove what is no longer needed, with what other settings had said."""
         for number in range(1, FOLDS + 1):
-            self._predictions(number).remove()
             self._checkpoints(number).remove()  # of one that was killed after its last epoch
+        mine = {self._predictions(number).path for number in range(1, FOLDS + 1)}
+        folder = artifacts.outside_runs(artifacts.CHECKPOINTS)
+        for other in set(folder.glob("*-judged?-*.pt")) - mine:
+            other.unlink(missing_ok=True)
 
     def _train(
         self, number: int, dataset: Dataset, mean_std: MeanStd, inside: np.ndarray, outside: np.ndarray
@@ -106,7 +110,7 @@ class CrossValidation:
         return Checkpoints(f"{self.key}-fold{number}")
 
     def _predictions(self, number: int) -> CheckpointFile:
-        return CheckpointFile(f"{self.key}-fold{number}-{self.params.evaluate.tta}")
+        return CheckpointFile(f"{self.key}-judged{number}-{self.params.evaluate.tta}")
 
 
 def split(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> list[Fold]:

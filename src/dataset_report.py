@@ -35,7 +35,8 @@ def describe(dataset: Dataset, folder: Path = Path()) -> dict[str, Any]:
     Returns:
         `images` by part, `size` in pixels as stored, `classes` (images by class and part); and of a dataset
         made of files `width` and `height` (min, median, max), `formats`, `remarks`, and how many files were
-        skipped by reason and are there more than once.
+        skipped by reason and are there more than once; `corrections` where there were some: how many
+        images were relabeled, by part, and removed.
     """
     counts = {
         part: np.bincount(split.labels, minlength=len(dataset.classes)).tolist()
@@ -56,6 +57,9 @@ def describe(dataset: Dataset, folder: Path = Path()) -> dict[str, Any]:
             content[side] = {"min": low, "median": median, "max": high}
         content["formats"] = _count(files["format"])
         content["remarks"] = _count(files["remark"][files["remark"] != ""])
+    if dataset.corrections:
+        relabeled = {part: len(labels) for part, labels in dataset.corrections["relabeled"].items()}
+        content["corrections"] = {"relabeled": relabeled, "removed": dataset.corrections["removed"]}
     skipped, duplicates = (_rows(folder / path) for path in (artifacts.SKIPPED, artifacts.DUPLICATES))
     # Without what is different for every file: "truncated: 100 of 200 bytes".
     content["skipped"] = _count([text.split(":")[0].split(" (")[0] for text in skipped.get("reason", [])])

@@ -217,8 +217,12 @@ def read_table(
     return pd.DataFrame(columns)
 
 
-def read_texts(path: Path) -> pd.DataFrame:
+def read_texts(path: Path, remedy: str = artifacts.REMEDY) -> pd.DataFrame:
     """Any CSV file with a header; all values stay text, so that a class may be called NA, true or 1e5.
+
+    Args:
+        path: the file.
+        remedy: ends the message if it is damaged.
 
     Raises:
         InputError: the file is missing or is no such table.
@@ -236,7 +240,7 @@ def read_texts(path: Path) -> pd.DataFrame:
         pd.errors.EmptyDataError,
     ) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path}: damaged ({reason}); {artifacts.REMEDY}") from error
+        raise InputError(f"{path}: damaged ({reason}); {remedy}") from error
 
 
 _BOOLEANS = {"true": True, "false": False}

@@ -6,6 +6,7 @@ from src import artifacts, schema
 from src.command import run_main
 from src.data.dataset import save_dataset
 from src.download import cifar10
+from src.download.corrections import correct_dataset
 from src.download.sample import read_sample
 from src.params import Params, load_params
 
@@ -15,7 +16,7 @@ def main() -> None:
     if params.dataset == "images":
         import_own(params)
         return
-    dataset = read_sample() if params.dataset == "sample" else cifar10.fetch()
+    dataset = correct_dataset(read_sample() if params.dataset == "sample" else cifar10.fetch())
     save_dataset(dataset, artifacts.DATASET)
     for table in (schema.SKIPPED, schema.DUPLICATES):  # no file can be wrong, and no picture be there twice
         schema.write_table(table, pd.DataFrame(columns=list(table.columns)))

@@ -2,6 +2,7 @@
 
 from src import artifacts, schema
 from src.command import run_main
+from src.data.corrections import without_confirmed
 from src.data.dataset import load_dataset, read_files
 from src.data.normalization import Normalize
 from src.evaluation import scores
@@ -42,7 +43,8 @@ def main() -> None:
     schema.write_table(schema.CONFUSION_MATRIX, confusion_matrix(predictions))
     schema.write_table(schema.CLASS_ACCURACY, class_accuracy(predictions))
     duplicates = schema.read_table(schema.DUPLICATES)
-    schema.write_table(schema.LABEL_ISSUES, find_label_issues(predictions, duplicates))
+    issues = find_label_issues(predictions, duplicates)
+    schema.write_table(schema.LABEL_ISSUES, without_confirmed(issues, "test"))
     artifacts.write_json(artifacts.TEST_METRICS, metrics)
     note = "" if config.tta == "none" else f"; {accuracy_without_tta:.2%} without test-time augmentation"
     interval = f"{metrics['accuracy_low']:.1%} to {metrics['accuracy_high']:.1%}"

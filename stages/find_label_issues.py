@@ -7,6 +7,7 @@ import pandas as pd
 
 from src import artifacts, schema
 from src.command import run_main
+from src.data.corrections import without_confirmed
 from src.data.dataset import Dataset, load_dataset, read_files
 from src.data.mean_std import load_mean_std
 from src.params import Params, load_params
@@ -48,8 +49,9 @@ def find(params: Params, dataset: Dataset) -> None:
     )
     issues = find_label_issues(predictions, schema.read_table(schema.DUPLICATES), "train")
     index = positions[issues["index"]]
-    write(issues.assign(index=index, file=files[index])[:MOST], dataset)
-    validation.remove()
+    issues = without_confirmed(issues.assign(index=index, file=files[index]), "train")
+    write(issues[:MOST], dataset)
+    validation.tidy()
     right = predictions.right.mean()
     print(f"{len(issues):,} of {images:,} training labels worth checking; {right:.2%} as these models answer")
 

@@ -13,6 +13,7 @@ from src.data.dataset import Dataset, save_dataset
 from src.models.registry import create_model
 from src.models.trained import TrainedModel, save_trained
 from src.preprocessing import Preprocessing
+from tests import corrections
 from tests.project import call
 
 MEAN, STD = (0.49, 0.48, 0.44), (0.24, 0.23, 0.25)
@@ -30,6 +31,7 @@ def make_run(dataset: Dataset, write_params: Callable[..., Path], name: str = "f
     write_params(dataset="sample", threads=1, device="cpu", **params)
     save_dataset(dataset, artifacts.DATASET)
     artifacts.write_text(artifacts.DUPLICATES, "cluster,kind,file,class,part,dropped,label_conflict\n")
+    corrections.write(path=artifacts.CORRECTIONS)
     save_model(dataset.classes, name, dataset.preprocessing)
     call("evaluate")
 

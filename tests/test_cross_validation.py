@@ -75,6 +75,11 @@ def kept() -> list[str]:
     return sorted(path.name.partition("-")[2] for path in artifacts.CHECKPOINTS.iterdir())
 
 
+def forget() -> None:
+    for path in artifacts.CHECKPOINTS.iterdir():
+        path.unlink()
+
+
 def interrupt(monkeypatch: pytest.MonkeyPatch, fold: int, epoch: int) -> None:
     """Has the training of a fold end after an epoch, before its checkpoint has been written."""
     calls, fit = [], cross_validation.fit
@@ -166,15 +171,13 @@ def test_the_same_twice_and_after_interruptions(params, monkeypatch, capsys, val
     dataset, _ = drawn()
     settings = params(validation=validation)
     whole, _ = judge(settings, dataset)
-    CrossValidation(settings, Path("stage.py")).remove()
-    assert kept() == []
-    capsys.readouterr()
+    forget()
 
     with monkeypatch.context() as patch:
         interrupt(patch, fold=3, epoch=4)
         with pytest.raises(KeyboardInterrupt):
             judge(settings, dataset)
-    assert kept() == ["fold1-flip.pt", "fold2-flip.pt", "fold3.pt"]
+    assert kept() == ["fold3.pt", "judged1-flip.pt", "judged2-flip.pt"]
     capsys.readouterr()
     resumed, judged = judge(settings, dataset)
     np.testing.assert_array_equal(resumed, whole)
@@ -188,7 +191,7 @@ def test_the_same_twice_and_after_interruptions(params, monkeypatch, capsys, val
         "fold 5 of 5: trains without 12 images",
     ]
     assert [line for line in said if "resumes" in line] == ["resumes after epoch 3 of 6"]
-    assert kept() == [f"fold{number}-flip.pt" for number in range(1, 6)]
+    assert kept() == [f"judged{number}-flip.pt" for number in range(1, 6)]
 
 
 def test_other_settings_start_anew(params, capsys):
@@ -199,6 +202,16 @@ def test_other_settings_start_anew(params, capsys):
     assert "finished before" not in capsys.readouterr().out
     judge(params(epochs=1), dataset)
     assert capsys.readouterr().out.count("finished before") == FOLDS
+
+
+def test_what_other_settings_had_said_goes_in_the_end(params):
+    dataset, _ = drawn()
+    judge(params(epochs=1), dataset)
+    judge(params(epochs=1, evaluate__tta="none"), dataset)
+    Path(artifacts.CHECKPOINTS, "of-another-training.pt").touch()
+    assert len(kept()) == 11
+    CrossValidation(params(epochs=1), Path("stage.py")).tidy()
+    assert kept() == ["another-training.pt", *(f"judged{number}-flip.pt" for number in range(1, 6))]
 
 
 def test_a_class_that_a_model_has_not_seen_is_not_judged_by_it(params):
@@ -217,7 +230,7 @@ def test_features_of_one_fold_are_never_taken_for_those_of_another(params):
     dataset = dataclasses.replace(dataset, train=dataset.train.take(order))
     frozen = {"weights": "weights.pt", "freeze": "backbone", "validation": 0.0}
     together, _ = judge(params(**frozen), dataset)
-    CrossValidation(params(**frozen), Path("stage.py")).remove()
+    forget()
     folders = list(artifacts.FEATURES.iterdir())
     assert len({(folder / "training.npy").read_bytes() for folder in folders}) == len(folders) > 1
     for number in range(FOLDS):  # each by itself, in a project without features
@@ -236,5 +249,5 @@ def judge_one(params: Params, dataset: Dataset, fold: int) -> tuple[np.ndarray, 
         if number != fold:
             validation._predictions(number).save({"probabilities": torch.zeros(len(outside), 3)})
     result = validation.judge(dataset, MEAN_STD)
-    validation.remove()
+    forget()
     return result

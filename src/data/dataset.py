@@ -1,10 +1,11 @@
 """Labeled images on disk: for each part images and labels, and a description of all."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,8 @@ class Dataset:
         train, test: the splits.
         val: images the user has set aside for validation, if so.
         preprocessing: how the pictures became squares.
+        corrections: what data/corrections.csv has changed: `relabeled`, by part and position (as text) the
+            name of the label before, and `removed`, how many images were left out; empty if nothing.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Dataset:
     test: Split
     val: Split | None = None
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    corrections: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -108,7 +112,13 @@ class DatasetWriter:
                 np.save(self.folder / f"{part}_{name}.npy", array, allow_pickle=False)
                 self.sums[f"{part}_{name}"] = hashlib.sha256(array.data).hexdigest()
 
-    def finish(self, name: str, source: str, classes: tuple[str, ...]) -> None:
+    def finish(
+        self,
+        name: str,
+        source: str,
+        classes: tuple[str, ...],
+        corrections: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write the description; see `Dataset`."""
         meta = {
             "name": name,
@@ -118,6 +128,8 @@ class DatasetWriter:
             "preprocessing": self.preprocessing.to_dict(),
             "sha256": self.sums,
         }
+        if corrections:
+            meta["corrections"] = dict(corrections)
         artifacts.write_json(self.folder / "meta.json", meta)
 
 
@@ -134,7 +146,7 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
         for part, split in dataset.splits.items():
             pixels = (np.ascontiguousarray(split.images[i]).tobytes() for i in range(len(split)))
             writer.write_part(part, pixels, split.labels, split.groups)
-        writer.finish(dataset.name, dataset.source, dataset.classes)
+        writer.finish(dataset.name, dataset.source, dataset.classes, dataset.corrections)
 
 
 def load_dataset(folder: Path = artifacts.DATASET) -> Dataset:
@@ -169,6 +181,7 @@ def load_dataset(folder: Path = artifacts.DATASET) -> Dataset:
         meta["source"],
         classes,
         preprocessing=preprocessing,
+        corrections=meta.get("corrections", {}),
         val=splits.pop("val", None),
         **splits,
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from src import artifacts, schema
 from src.data.dataset import PARTS, DatasetWriter, dataset_writer
 from src.download import splits
+from src.download.corrections import correct_files, summarize
 from src.download.duplicates import Duplicates, find_duplicates
 from src.download.headers import auto_size, scan
 from src.download.layout import Listing, list_images
@@ -43,7 +44,8 @@ def import_images(
         How the pictures became squares.
 
     Raises:
-        InputError: there are no images to train and test with, or too many that cannot be used; a line.
+        InputError: there are no images to train and test with, or too many that cannot be used, or
+            data/corrections.csv is wrong; a line.
     """
     processes = processes or _cores()
     listing = list_images(config)
@@ -61,7 +63,9 @@ def import_images(
         facts = store.add(paths, processes)
         images = pd.concat([listing.files, facts], axis=1)
         skipped = _skip(images, listing, config)
-        images = images[images["problem"] == ""].reset_index(drop=True)
+        usable = images[images["problem"] == ""].reset_index(drop=True)
+        images = correct_files(usable, listing.classes, listing.other_classes)
+        removed = len(usable) - len(images)
         blank = images["remark"].str.contains("blank").to_numpy(bool)
         contents = images["content"].to_numpy(object)
         duplicates = find_duplicates(
@@ -79,9 +83,11 @@ def import_images(
         splits.check_left(used["part"].to_numpy(object), used["label"], listing.classes)
         with dataset_writer(artifacts.DATASET, how, encoding) as writer:
             _write(used, listing.classes, writer, store)
-            writer.finish("images", config.path, listing.classes)
+            part, labels, originals = (used[name].to_numpy(object) for name in ("part", "label", "original"))
+            corrections = summarize(part, labels, originals, removed)
+            writer.finish("images", config.path, listing.classes, corrections)
         store.forget_others(facts["content"])
-    _print_account(used, len(skipped), int(dropped.sum()), listing)
+    _print_account(used, len(skipped), int(dropped.sum()), removed, listing)
     return how
 
 
@@ -176,12 +182,13 @@ def _write(used: pd.DataFrame, classes: tuple[str, ...], writer: DatasetWriter, 
     )
 
 
-def _print_account(used: pd.DataFrame, skipped: int, dropped: int, listing: Listing) -> None:
+def _print_account(used: pd.DataFrame, skipped: int, dropped: int, removed: int, listing: Listing) -> None:
     """Every file that was found."""
     counts = used["part"].value_counts()
     by_part = ", ".join(f"{counts[p]:,} for {splits.SIDES[p]}" for p in PARTS if p in counts)
-    found = len(used) + skipped + dropped + listing.passed_over
+    found = len(used) + skipped + dropped + removed + listing.passed_over
     left_out = f"{dropped:,} left out as duplicates, " if dropped else ""
+    left_out += f"{removed:,} left out by corrections, " if removed else ""
     print(
         f"{counted(found, 'file')} found: {len(used):,} used ({by_part}), {left_out}{skipped:,} skipped, "
         f"{listing.passed_over:,} passed over; {counted(len(listing.classes), 'class')}"

@@ -31,6 +31,7 @@ class Listing:
         passed_over: how many files are none of the user's images.
         classes: names, in the order of the labels.
         notes: lines to print.
+        other_classes: those that there are, too, but that images.classes leaves out.
     """
 
     files: pd.DataFrame
@@ -38,6 +39,7 @@ class Listing:
     passed_over: int
     classes: tuple[str, ...]
     notes: list[str] = field(default_factory=list)
+    other_classes: tuple[str, ...] = ()
 
 
 def list_images(config: ImagesConfig) -> Listing:
@@ -225,13 +227,18 @@ def _choose_classes(listing: Listing, config: ImagesConfig) -> Listing:
             raise InputError(f"images.classes: there is no class {name!r}; did you mean {first_few(near)}?")
     files = listing.files[listing.files["label"].isin(chosen)].reset_index(drop=True)
     left_out = len(listing.files) - len(files)
+    others = tuple(name for name in listing.classes if name not in chosen)
     if left_out:
         notes.append(
-            f"left out by images.classes: {counted(len(listing.classes) - len(chosen), 'class')} "
-            f"({counted(left_out, 'image')})"
+            f"left out by images.classes: {counted(len(others), 'class')} ({counted(left_out, 'image')})"
         )
     return replace(
-        listing, files=files, classes=chosen, passed_over=listing.passed_over + left_out, notes=notes
+        listing,
+        files=files,
+        classes=chosen,
+        passed_over=listing.passed_over + left_out,
+        notes=notes,
+        other_classes=others,
     )
 
 

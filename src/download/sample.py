@@ -27,6 +27,10 @@ def main() -> None:
     full = load_dataset()
     if full.name != "cifar10":
         raise InputError(f"{artifacts.DATASET}: holds {full.name}, should be cifar10")
+    if full.corrections:
+        raise InputError(
+            f"{artifacts.DATASET}: is corrected by {artifacts.CORRECTIONS}, should be as published"
+        )
     train = full.train.take(first_of_each_class(full.train.labels, TRAIN_PER_CLASS))
     test = full.test.take(first_of_each_class(full.test.labels, TEST_PER_CLASS))
     save_dataset(Dataset("sample", HOMEPAGE, full.classes, train, test), artifacts.SAMPLE)

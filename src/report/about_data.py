@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from src.download.names import counted
 from src.report import pictures
 from src.report.links import Originals
 from src.report.run import Run
@@ -39,6 +40,9 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str]]:
     if "formats" in data:
         formats = most_common(data["formats"])
         facts.append(("Formats", ", ".join(f"{name} {count:,}" for name, count in formats)))
+    if corrections := data.get("corrections"):
+        relabeled, removed = sum(corrections["relabeled"].values()), corrections["removed"]
+        facts.append(("Corrected", f"{counted(relabeled, 'label')}; {counted(removed, 'image')} left out"))
     return facts
 
 

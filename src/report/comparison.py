@@ -1,6 +1,6 @@
 """Which mistakes one model makes and the other does not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from src.errors import InputError
 from src.evaluation import significance
 from src.evaluation.predictions import Predictions
+from src.report.alignment import on_common_images, with_labels
 from src.report.run import Run
 
 
@@ -45,9 +46,10 @@ class ConfusionChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same images.
+    """Two models on the same images, by the same labels: those of `b`, where corrections have changed some.
 
     Attributes:
+        a, b: the runs, as if both had been tested on these images and labels.
         outcomes: `Outcome` (N,), of each image.
         accuracies: of both, 0–1.
         interval: confidence interval of the accuracies' difference, b minus a.
@@ -57,6 +59,9 @@ class Comparison:
         classes: a row each, in the order of the dataset.
         confusions: those whose number differs, those that shrank most first.
         params: key to its values in both, where they differ; None where a key is missing.
+        labels_changed: test images that have another label in one run than in the other.
+        images_removed: test images that only one of the runs has, and that are left out here.
+        by_labels_of_a: the same comparison by the other labels; None where they are equal.
     """
 
     a: Run
@@ -69,6 +74,9 @@ class Comparison:
     classes: list[ClassChange]
     confusions: list[ConfusionChange]
     params: dict[str, tuple[object, object]]
+    labels_changed: int = 0
+    images_removed: int = 0
+    by_labels_of_a: "Comparison | None" = None
 
     @property
     def difference(self) -> float:
@@ -96,19 +104,28 @@ def compare(a: Run, b: Run) -> Comparison:
     """Compare two runs image by image.
 
     Raises:
-        InputError: they were not evaluated on the same images.
+        InputError: they were not evaluated on the same images, apart from what corrections have removed.
     """
-    one, other = a.predictions, b.predictions
-    if one.classes != other.classes:
+    if a.predictions.classes != b.predictions.classes:
         raise InputError(
             f"{a.name} and {b.name} were trained on different classes: "
-            f"{', '.join(one.classes)}; and {', '.join(other.classes)}"
+            f"{', '.join(a.predictions.classes)}; and {', '.join(b.predictions.classes)}"
         )
-    if a.test_data != b.test_data:
-        datasets = [
-            f"{run.name} on {run.params.get('dataset')} ({len(run.images):,} images)" for run in (a, b)
-        ]
-        raise InputError(f"evaluated on different test images: {' and '.join(datasets)}")
+    images = max(len(a.images), len(b.images))
+    a, b = on_common_images(a, b)
+    before, after = a.predictions.actual, b.predictions.actual
+    changed = int((before != after).sum())
+    return replace(
+        _compare(with_labels(a, after), b),
+        labels_changed=changed,
+        images_removed=images - len(after),
+        by_labels_of_a=_compare(a, with_labels(b, before)) if changed else None,
+    )
+
+
+def _compare(a: Run, b: Run) -> Comparison:
+    """Of runs on the same images and labels."""
+    one, other = a.predictions, b.predictions
     outcomes = outcomes_of(one, other)
     fixed, broken = int((outcomes == Outcome.FIXED).sum()), int((outcomes == Outcome.BROKEN).sum())
     return Comparison(

@@ -8,7 +8,7 @@ import jinja2
 import numpy as np
 
 from src.evaluation import significance
-from src.report import about_data, pictures, summary, vega
+from src.report import about_data, pictures, summary, tables, vega
 from src.report.comparison import Comparison, Outcome
 from src.report.links import Originals
 from src.report.run import Run
@@ -71,6 +71,7 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
         .render(
             data=data,
             comparison=comparison,
+            changes_of_test_data=tables.changes_of_test_data(comparison) if comparison else [],
             runs=runs,
             headlines=[summary.headline(run) for run in runs],
             classes=classes,

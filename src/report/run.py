@@ -79,6 +79,7 @@ class Run:
         skipped: the rows of data/skipped.csv, as text.
         duplicates: the rows of data/duplicates.csv, as text.
         copies: of the files that are not read yet; None where they lie in the workspace.
+        corrections: see `src.data.dataset.Dataset`; empty before there were any.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Run:
     skipped: pd.DataFrame = field(default_factory=pd.DataFrame)
     duplicates: pd.DataFrame = field(default_factory=pd.DataFrame)
     copies: Copies | None = None
+    corrections: dict[str, Any] = field(default_factory=dict)
 
     def confusions(self) -> np.ndarray:
         """The whole confusion matrix, int64 (classes, classes): rows are actual, columns predicted."""
@@ -168,6 +170,7 @@ def _read(name: str, copies: Copies | None) -> Run:
         _read_rows(folder / artifacts.SKIPPED),
         _read_rows(folder / artifacts.DUPLICATES),
         copies,
+        meta.get("corrections", {}),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from tabulate import tabulate
 
+from src.download.names import counted
 from src.evaluation import significance
 from src.evaluation.significance import CONFIDENCE_LEVEL
 from src.report.comparison import Comparison, Outcome
@@ -35,7 +36,8 @@ def sections(comparison: Comparison) -> list[Section]:
     total = len(comparison.outcomes)
     low, high = comparison.interval
     accuracy = [
-        ["accuracy", *(f"{value:.2%}" for value in comparison.accuracies), points(comparison.difference)],
+        _accuracies("accuracy", comparison),
+        *([_accuracies(f"with the labels of {a}", other)] if (other := comparison.by_labels_of_a) else []),
         *(
             [name, *(_figure(run.metrics.get(key)) for run in (comparison.a, comparison.b)), ""]
             for name, key in (("loss", "loss"), ("calibration error", "calibration_error"))
@@ -50,7 +52,9 @@ def sections(comparison: Comparison) -> list[Section]:
     images.append(
         ["different answer than before (churn)", round(comparison.churn * total), f"{comparison.churn:.2%}"]
     )
+    data = changes_of_test_data(comparison)
     shown = [
+        *([Section("Test data", [], [], "\n".join(data))] if data else []),
         Section("Accuracy", ["", a, b, "change"], accuracy, f"{interval}\n{verdict(comparison)}"),
         Section("Images", ["", "images", "share"], images),
         Section(
@@ -86,6 +90,22 @@ def sections(comparison: Comparison) -> list[Section]:
     return [*shown, Section("Parameters that differ", ["key", a, b], parameters, none)]
 
 
+def changes_of_test_data(comparison: Comparison) -> list[str]:
+    """What corrections have changed between the runs, a sentence or two each; empty if nothing."""
+    said = []
+    if changed := comparison.labels_changed:
+        said.append(
+            f"Test labels changed: {counted(changed, 'image')}. Unless noted, all figures use the labels of "
+            f"{comparison.b.name}."
+        )
+    if removed := comparison.images_removed:
+        said.append(
+            f"Test images removed: {counted(removed, 'image')}. All figures cover the "
+            f"{len(comparison.outcomes):,} images that both runs were tested on."
+        )
+    return said
+
+
 def terminal(comparison: Comparison) -> str:
     """The comparison as plain text, in columns of fixed width."""
     return "\n\n".join(_blocks(comparison, "simple", "{}"))
@@ -101,27 +121,27 @@ def _blocks(comparison: Comparison, style: str, heading: str) -> list[str]:
     blocks = []
     for section in sections(comparison):
         parts = [heading.format(section.title)]
+        show = _escape if style == "github" else str
         if section.rows:
-            show = _escape if style == "github" else str
             rows = [[show(cell) for cell in row] for row in section.rows]
             headers = [show(cell) for cell in section.headers]
             # Numbers are formatted already; all but names stand to the right.
             align = ["left", *["right"] * (len(section.headers) - 1)]
             parts.append(tabulate(rows, headers, style, disable_numparse=True, colalign=align))
-        blocks.append("\n\n".join([*parts, section.note] if section.note else parts))
+        blocks.append("\n\n".join([*parts, show(section.note)] if section.note else parts))
     return blocks
 
 
 def as_dict(comparison: Comparison) -> dict:
-    """For programs: shares from 0 to 1, positions in the test split."""
-    low, high = comparison.interval
+    """For programs: shares from 0 to 1, positions in the test split (without images that were removed)."""
     return {
         "a": comparison.a.name,
         "b": comparison.b.name,
         "images": len(comparison.outcomes),
-        "accuracy": {"a": comparison.accuracies[0], "b": comparison.accuracies[1]},
-        "difference": {"value": comparison.difference, "low": low, "high": high, "level": CONFIDENCE_LEVEL},
-        "mcnemar_p": comparison.p_value,
+        **_figures(comparison),
+        "test_labels_changed": comparison.labels_changed,
+        "test_images_removed": comparison.images_removed,
+        "by_labels_of_a": comparison.by_labels_of_a and _figures(comparison.by_labels_of_a),
         "churn": comparison.churn,
         "negative_flips": comparison.negative_flips,
         "counts": {str(outcome): comparison.count(outcome) for outcome in Outcome},
@@ -131,6 +151,15 @@ def as_dict(comparison: Comparison) -> dict:
         "classes": [asdict(change) for change in comparison.classes],
         "confusions": [asdict(c) for c in comparison.confusions],
         "params": {key: {"a": one, "b": other} for key, (one, other) in comparison.params.items()},
+    }
+
+
+def _figures(comparison: Comparison) -> dict:
+    low, high = comparison.interval
+    return {
+        "accuracy": {"a": comparison.accuracies[0], "b": comparison.accuracies[1]},
+        "difference": {"value": comparison.difference, "low": low, "high": high, "level": CONFIDENCE_LEVEL},
+        "mcnemar_p": comparison.p_value,
     }
 
 
@@ -146,6 +175,11 @@ def verdict(comparison: Comparison) -> str:
 def points(share: float) -> str:
     """A difference of shares in percentage points, always with its sign."""
     return f"{100 * share:+.2f}"
+
+
+def _accuracies(name: str, comparison: Comparison) -> list[str]:
+    """A row of both accuracies and their difference."""
+    return [name, *(f"{value:.2%}" for value in comparison.accuracies), points(comparison.difference)]
 
 
 def _share(right: int, count: int) -> str:

@@ -13,6 +13,7 @@ from src.data.dataset import Dataset, load_dataset
 from src.download.images import import_images
 from src.params import ImagesConfig
 from src.schema import read_texts
+from tests import corrections
 from tests.conftest import shipped_params
 from tests.download.pictures import encode, jpeg, photograph
 
@@ -71,6 +72,8 @@ def imported(path: Path | str, processes: int = 1, **changes: Any) -> Imported:
     """Import into the project in the current folder."""
     if not Path("data/labels.csv").exists():
         write_table()
+    if not artifacts.CORRECTIONS.exists():
+        corrections.write(path=artifacts.CORRECTIONS)
     import_images(config(path, **changes), processes=processes)
     skipped = read_texts(artifacts.SKIPPED)
     return Imported(

@@ -80,6 +80,8 @@ CODE = {
     "src/models/fast.py": [*TRAINED, "evaluate", "gradcam", AGAIN],
     "src/evaluation/label_issues.py": ["evaluate", AGAIN],
     "src/report/page.py": [],
+    "src/data/corrections.py": ["download", "evaluate"],
+    "data/corrections.csv": ["download", "evaluate"],
     "stages/preview.py": ["preview"],
 }
 

@@ -14,6 +14,7 @@ ROWS = [
     ["stages"],
     [
         "src.compare",
+        "src.corrections",
         "src.cross_validation",
         "src.dataset_report",
         "src.export",

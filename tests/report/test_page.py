@@ -110,6 +110,19 @@ def indices(shown) -> list[int]:
     return [int(card.get_attribute("data-index")) for card in shown.locator(".card").all()]
 
 
+def test_changed_test_data_are_said(visit, pair):
+    a, b = pair
+    actual = b.predictions.actual.copy()
+    actual[:2] = (actual[:2] + 1) % 10
+    other = made_up("two", 2, b.images, actual, b.predictions.classes)
+    comparison = compare(a, other)
+    figures = visit(page.render(comparison)).locator("#metrics").inner_text()
+    assert "Test labels changed: 2 images. Unless noted, all figures use the labels of two." in figures
+    for accuracies in (comparison.accuracies, comparison.by_labels_of_a.accuracies):
+        assert all(f"{accuracy:.2%}" in figures for accuracy in accuracies)
+    assert "with the labels of A" in figures
+
+
 def test_a_report_shows_everything(visit, pair):
     shown = visit(page.render(pair[0]))
     predictions = pair[0].predictions

@@ -89,3 +89,32 @@ def test_figures_that_an_older_run_lacks_are_left_out(comparison):
         li for li in tables.terminal(compare(older, comparison.b)).splitlines() if li.startswith("loss")
     ]
     assert line.split() == ["loss", "0.5000"]
+
+
+def test_both_labelings_are_shown_where_labels_were_changed(comparison):
+    actual = comparison.b.predictions.actual.copy()
+    actual[:2] = (actual[:2] + 1) % 3
+    made = compare(comparison.a, make_run("_b_", replace(comparison.b.predictions, actual=actual)))
+    lines = tables.terminal(made).splitlines()
+    assert lines[0] == "Test data"
+    assert lines[2] == "Test labels changed: 2 images. Unless noted, all figures use the labels of _b_."
+    for name, accuracies in (
+        ("accuracy ", made.accuracies),
+        ("with the labels of one ", comparison.accuracies),
+    ):
+        [line] = [line for line in lines if line.startswith(name)]
+        assert line.removeprefix(name).split()[:2] == [f"{accuracy:.2%}" for accuracy in accuracies]
+    assert r"the labels of \_b\_." in tables.markdown(made)
+    content = json.loads(json.dumps(tables.as_dict(made)))
+    assert (content["test_labels_changed"], content["test_images_removed"]) == (2, 0)
+    before = tables.as_dict(comparison)
+    assert content["by_labels_of_a"] == {key: before[key] for key in ("accuracy", "difference", "mcnemar_p")}
+    assert before["by_labels_of_a"] is None
+
+
+def test_removed_images_are_said(comparison):
+    made = replace(comparison, images_removed=1)
+    said = "Test images removed: 1 image. All figures cover the 300 images that both runs were tested on."
+    assert said in tables.terminal(made)
+    assert tables.as_dict(made)["test_images_removed"] == 1
+    assert "Test data" not in tables.terminal(comparison)
