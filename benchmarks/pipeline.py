@@ -12,6 +12,7 @@ STAGES = (
     "evaluate",
     "find_misclassified",
     "gradcam",
+    "find_label_issues",
 )
 
 

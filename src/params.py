@@ -214,6 +214,7 @@ class Params(Group):
     class_weights: Literal["none", "balanced", "sampler"]
     ema: Share
     tensorboard: Switch
+    label_issues: Switch
     images: ImagesConfig
     optimizer: OptimizerConfig
     find_lr: FindLrConfig

@@ -105,7 +105,11 @@ LABEL_ISSUES = TableSchema(
         "suggested": Column(
             "class", "what the model takes it for, or what the same picture is called elsewhere"
         ),
-        "score": Column("number", "probability of the label, 0 to 1; the lower, the more likely it is wrong"),
+        "score": Column(
+            "number",
+            "probability of the label, 0 to 1, by the model at the temperature that fits the labels best; "
+            "ascending, but pictures with another label elsewhere come first, whatever it is",
+        ),
     },
     digits=8,
 )
@@ -127,7 +131,7 @@ MISCLASSIFIED = TableSchema(
         "predicted": PREDICTED,
         "confidence": CONFIDENCE,
         "actual_probability": Column("number", "probability of the actual class, 0 to 1"),
-        "label_issue": Column("true or false", "whether the label itself may be wrong"),
+        "label_issue": Column("true or false", "whether it is in data/label_issues.csv"),
     },
     digits=8,
 )

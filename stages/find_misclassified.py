@@ -29,6 +29,7 @@ def main() -> None:
         actual_probability=predictions.actual_probability[chosen],
         label_issue=table["index"].isin(label_issues["index"]),
     )
+    ranks = {index: rank for rank, index in enumerate(label_issues["index"], 1)}
     schema.write_table(schema.MISCLASSIFIED, table)
 
     wrong = int((~predictions.right).sum())
@@ -37,14 +38,14 @@ def main() -> None:
         heading += f"; {CHOICE[config.order].format(len(table))}"
     print(heading)
     if table["label_issue"].any():
-        heading += "\n?: according to this model, the label itself may be wrong"
-    titles = [title(row) for _, row in table.iterrows()]
+        heading += f"\n?1 to ?{len(ranks)}: labels worth checking, the most doubtful first"
+    titles = [title(row, ranks.get(row["index"])) for _, row in table.iterrows()]
     figures.save_grid(artifacts.MISCLASSIFIED_GALLERY, dataset.test.images[chosen], titles, COLUMNS, heading)
 
 
-def title(row: pd.Series) -> str:
-    """What stands over the picture of a mistake."""
-    mark = "?" if row["label_issue"] else ""
+def title(row: pd.Series, rank: int | None) -> str:
+    """What stands over the picture of a mistake; the rank is that of its label among the doubtful ones."""
+    mark = f" ?{rank}" if rank else ""
     file = f"\n{row['file']}" if row["file"] else ""
     return f"is {row['actual']}{mark}\ntaken for {row['predicted']}\n{row['confidence']:.1%} sure{file}"
 

@@ -1,6 +1,5 @@
 """Trains the model."""
 
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +13,11 @@ from src.defaults import explain
 from src.hardware import choose_hardware, describe_environment, explain_out_of_memory
 from src.models.layers import choose_layers
 from src.models.trained import TrainedModel, save_trained
-from src.params import Params, load_with_choices
-from src.training.checkpoint import fingerprint
+from src.params import load_with_choices
+from src.training.checkpoint import fingerprint_of_training
 from src.training.fit import Checkpoints, fit, unsure_below
 from src.training.loop import Epoch, best_epoch
-from src.training.setup import set_up_training
+from src.training.setup import set_up_training, with_chosen_lr
 from src.training.tensorboard import TensorBoardLog
 
 
@@ -40,7 +39,7 @@ def main() -> None:
         f"{params.model} on {hardware}: {len(setup.train_split)} images to train on, "
         f"{len(setup.val_split)} {held_out if setup.held_out else 'test images for the validation curve'}"
     )
-    checkpoints = Checkpoints(fingerprint_of_training(params, environment))
+    checkpoints = Checkpoints(fingerprint_of_training(params, environment, Path(__file__)))
     log = TensorBoardLog() if params.tensorboard else None
     with explain_out_of_memory("batch_size", params.batch_size):
         curves = fit(setup, hardware, params, environment, checkpoints, log.add if log else lambda _: None)
@@ -60,25 +59,6 @@ def main() -> None:
     )
     write_curves(curves, kept=best_epoch(curves) if setup.held_out else params.epochs)
     checkpoints.remove()
-
-
-def with_chosen_lr(params: Params) -> Params:
-    """The parameters with the rate that `find_lr` has passed on, found or given."""
-    lr = artifacts.read_json(artifacts.LR, "lr")["lr"]
-    return params.model_copy(update={"optimizer": params.optimizer.model_copy(update={"lr": lr})})
-
-
-def fingerprint_of_training(params: Params, environment: dict) -> str:
-    """Of all that shapes the weights; what only other stages read, and the number of workers, does not."""
-    irrelevant = {"workers", "tensorboard", "images", "find_lr", "evaluate", "misclassified", "gradcam"}
-    relevant = params.model_dump(exclude=irrelevant)  # with the rate that was found, if one was
-    # The code that this stage has imported: the same files that DVC compares.
-    modules = [module for name, module in sys.modules.items() if name.startswith("src.")]
-    code = [Path(__file__), *(Path(module.__file__) for module in modules if module.__file__)]
-    data = [artifacts.DATASET / "meta.json", artifacts.MEAN_STD]  # meta.json has the checksums of the arrays
-    if params.weights not in ("none", "default"):
-        data.append(Path(params.weights))
-    return fingerprint({"params": relevant, "environment": environment}, [*code, *data])
 
 
 def write_curves(curves: list[Epoch], kept: int) -> None:

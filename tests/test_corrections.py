@@ -1,6 +1,8 @@
 """What `python -m src.corrections apply` checks, keeps and says."""
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from src.data.dataset import load_dataset, save_dataset
 from src.download.corrections import correct_dataset
 from src.errors import InputError
 from tests.corrections import row, write
+from tests.download import folders
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +137,24 @@ def test_copies_of_a_picture_that_had_other_labels_keep_them(apply, tiny):
     assert (label(0), label(1)) == (X, X)
     apply(row("test", 0, "wrong", Y), row("test", 1, "wrong", Y))
     assert known() == [("0", "airplane", "wrong", Y), ("1", "automobile", "wrong", Y)]
+
+
+def test_own_images_are_known_by_their_files(apply):
+    files = {f"train/{name}": content for name, content in folders.pictures("a", "b", count=4).items()}
+    new = folders.pictures("a", "b", count=4, start=50_000)
+    files |= {f"test/{name}": content for name, content in new.items()}
+    folders.write(Path("mine"), files)
+    before = folders.imported("mine").files
+    first = before[before["part"] == "test"].iloc[0]
+    said = row("test", 0, "wrong", "b" if first["class"] == "a" else "a")
+    assert said["sha256"] == hashlib.sha256(files[first["file"]]).hexdigest()
+    apply(said | {"file": first["file"]})
+    after = folders.imported("mine").files.set_index("file")
+    assert after.loc[first["file"], "class"] == said["class"]
+    apply(said | {"label": said["class"], "class": said["label"]})
+    assert read_corrections().empty
+    with pytest.raises(InputError, match="row 1: sha256 is not that of test image 1 in data/dataset"):
+        apply(said | {"index": "1"})
 
 
 SHA = "0" * 64

@@ -7,6 +7,7 @@ named after everything that shapes the result, so that other parameters, code or
 import hashlib
 import io
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 
 from src import artifacts
+from src.params import Params
 
 
 def fingerprint(facts: Mapping[str, Any], files: Iterable[Path]) -> str:
@@ -29,6 +31,25 @@ def fingerprint(facts: Mapping[str, Any], files: Iterable[Path]) -> str:
         digest.update(name.encode())
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:32]
+
+
+def fingerprint_of_training(params: Params, environment: Mapping[str, Any], stage: Path) -> str:
+    """Of all that shapes the weights; what only other stages read, and the number of workers, does not.
+
+    Args:
+        params: with the learning rate that was found, if one was.
+        environment: from `describe_environment`.
+        stage: the code of the stage; what it has imported of the project counts too: the files DVC compares.
+    """
+    irrelevant = {"workers", "tensorboard", "label_issues", "images", "find_lr"}
+    irrelevant |= {"evaluate", "misclassified", "gradcam"}
+    modules = [module for name, module in sys.modules.items() if name.startswith("src.")]
+    code = [stage, *(Path(module.__file__) for module in modules if module.__file__)]
+    data = [artifacts.DATASET / "meta.json", artifacts.MEAN_STD]  # meta.json has the checksums of the arrays
+    if params.weights not in ("none", "default"):
+        data.append(Path(params.weights))
+    facts = {"params": params.model_dump(exclude=irrelevant), "environment": environment}
+    return fingerprint(facts, [*code, *data])
 
 
 class CheckpointFile:

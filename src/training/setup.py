@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from src import artifacts
 from src.data.augmentation import Augmentation
 from src.data.batches import TrainingBatches, balanced_weights, worker_count
 from src.data.dataset import Dataset, Split, hold_out
@@ -48,6 +49,12 @@ class TrainingSetup:
     mean_std: MeanStd
     normalize: Normalize
     objective: Objective
+
+
+def with_chosen_lr(params: Params) -> Params:
+    """The parameters with the rate that `find_lr` has passed on, found or given."""
+    lr = artifacts.read_json(artifacts.LR, "lr")["lr"]
+    return params.model_copy(update={"optimizer": params.optimizer.model_copy(update={"lr": lr})})
 
 
 def set_up_training(params: Params, dataset: Dataset, mean_std: MeanStd, hardware: Hardware) -> TrainingSetup:

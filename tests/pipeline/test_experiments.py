@@ -20,9 +20,9 @@ def read_json(project: Project, path: Path) -> dict:
 
 def test_an_experiment_and_its_differences(compared, tmp_path):
     printed = {name: (compared.folder.parent / f"{name}.txt").read_text() for name in ("longer", "plain")}
-    training = ["find_lr", "train", "evaluate", "find_misclassified", "gradcam"]
+    training = ["find_lr", "train", "evaluate", "find_misclassified", "gradcam", "find_label_issues"]
     assert stages_run(printed["longer"]) == training
-    assert stages_run(printed["plain"]) == ["evaluate", "find_misclassified", "gradcam"]
+    assert stages_run(printed["plain"]) == training[2:]
 
     project = compared.copy(tmp_path / "project")
     difference = json.loads(project.run("dvc", "metrics", "diff", "main", "longer", "--json"))
@@ -51,19 +51,21 @@ def test_an_experiment_and_its_differences(compared, tmp_path):
 
 
 TRAINED = ["find_lr", "preview", "train"]
+AGAIN = "find_label_issues"  # trains, too, if it is asked to
 CHANGES = {
     "workers": (2, []),
     "tensorboard": (True, []),
-    "seed": (1, [*TRAINED, "find_misclassified"]),
-    "model": ("resnet18", ["download", *TRAINED]),
-    "augment.pad": (3, TRAINED),
-    "validation": (0.2, TRAINED),
-    "label_smoothing": (0, ["find_lr", "train"]),
+    "seed": (1, [*TRAINED, "find_misclassified", AGAIN]),
+    "model": ("resnet18", ["download", *TRAINED, AGAIN]),
+    "augment.pad": (3, [*TRAINED, AGAIN]),
+    "validation": (0.2, [*TRAINED, AGAIN]),
+    "label_smoothing": (0, ["find_lr", "train", AGAIN]),
     "find_lr.steps": (50, ["find_lr"]),
-    "schedule.one_cycle.peak": (1, ["train"]),
-    "ema": (0.9, ["train"]),
-    "precision": ("fp32", ["find_lr", "train"]),
-    "evaluate.batch_size": (100, ["evaluate"]),
+    "schedule.one_cycle.peak": (1, ["train", AGAIN]),
+    "ema": (0.9, ["train", AGAIN]),
+    "precision": ("fp32", ["find_lr", "train", AGAIN]),
+    "label_issues": (True, [AGAIN]),
+    "evaluate.batch_size": (100, ["evaluate", AGAIN]),
     "misclassified.order": ("index", ["find_misclassified"]),
     "gradcam.layers": ("layer2", ["preview", "gradcam"]),
     "gradcam.classes": ("actual", ["gradcam"]),
@@ -73,9 +75,10 @@ CODE = {
     "src/explanation/overlays.py": ["gradcam"],
     "src/download/http.py": ["download"],
     "src/lr_finder.py": ["find_lr"],
-    "src/training/loop.py": ["train"],
-    "src/models/fast.py": [*TRAINED, "evaluate", "gradcam"],
-    "src/evaluation/label_issues.py": ["evaluate"],
+    "src/training/loop.py": ["train", AGAIN],
+    "src/cross_validation.py": [AGAIN],
+    "src/models/fast.py": [*TRAINED, "evaluate", "gradcam", AGAIN],
+    "src/evaluation/label_issues.py": ["evaluate", AGAIN],
     "src/report/page.py": [],
     "src/data/corrections.py": ["download", "evaluate"],
     "data/corrections.csv": ["download", "evaluate"],

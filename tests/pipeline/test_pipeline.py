@@ -178,7 +178,7 @@ def test_no_group_hides_a_size_from_the_run_cache():
 
 @pytest.fixture(scope="session")
 def imported_at_need(finished, made_once) -> dict[str, list[str]]:
-    """What find_lr imports when it has a rate to find, and download when the images are the user's."""
+    """What find_lr and find_label_issues import when they have something to find; download of own images."""
 
     def fill(folder: Path) -> None:
         project = finished.copy(folder / "project")
@@ -187,6 +187,8 @@ def imported_at_need(finished, made_once) -> dict[str, list[str]]:
             for number in range(2):
                 pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
                 Image.fromarray(pixels + ord(label)).save(folder / f"pictures/{label}/{number}.png")
+        project.change({"label_issues": True, "epochs": 1})
+        project.run("python", "-m", "stages.find_label_issues", **tracing(folder))
         project.change({"optimizer.name": "sgd", "optimizer.lr": "find"})
         project.run("python", "-m", "stages.find_lr", **tracing(folder))
         project.change({"dataset": "images", "images.path": str(folder / "pictures")})
@@ -195,7 +197,7 @@ def imported_at_need(finished, made_once) -> dict[str, list[str]]:
     folder = made_once("imported-at-need", fill)
     return {
         stage: json.loads((folder / f"{stage}.json").read_text())["modules"]
-        for stage in ("find_lr", "download")
+        for stage in ("find_lr", "find_label_issues", "download")
     }
 
 
@@ -217,7 +219,9 @@ def test_declared_dependencies_are_the_real_imports(finished, imported_at_need, 
     assert covered - real == set(), "declared, but not imported"
 
 
-@pytest.mark.parametrize("stage", ["download", "compute_mean_std", "find_lr", "find_misclassified"])
+@pytest.mark.parametrize(
+    "stage", ["download", "compute_mean_std", "find_lr", "find_misclassified", "find_label_issues"]
+)
 def test_light_stages_stay_light(finished, stage):
     assert imports(finished, stage)["heavy"] == []
 

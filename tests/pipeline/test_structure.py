@@ -12,7 +12,15 @@ MODULE_LINES, FUNCTION_LINES = 300, 80
 # A room imports from those in rows below it, and from itself.
 ROWS = [
     ["stages"],
-    ["src.compare", "src.corrections", "src.dataset_report", "src.export", "src.lr_finder", "src.predict"],
+    [
+        "src.compare",
+        "src.corrections",
+        "src.cross_validation",
+        "src.dataset_report",
+        "src.export",
+        "src.lr_finder",
+        "src.predict",
+    ],
     ["src.report", "src.explanation", "src.training"],
     ["src.evaluation"],
     ["src.download"],
