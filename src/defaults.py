@@ -1,7 +1,7 @@
 """What `auto` in params.yaml stands for: the one place where defaults are chosen.
 
 For CIFAR-10 and its sample the values were searched for (docs/settings.md). For the user's own images they
-depend on how many there are, on their size, and on what the model has learned before.
+depend on how many there are, and on what the model has learned before.
 """
 
 from collections.abc import Iterator

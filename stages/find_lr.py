@@ -20,7 +20,7 @@ def main() -> None:
     row = {"lr": [given], "loss": [None], "smoothed": [None], "chosen": [given]}
     schema.write_table(schema.LR_RANGE, pd.DataFrame(row))
     artifacts.write_json(artifacts.LR, {"lr": given})
-    print(f"learning rate {given:g}, as set in optimizer.lr")
+    print(f"learning rate {given:g}, from optimizer.lr")
 
 
 def find(params: Params, dataset: Dataset) -> None:

@@ -53,8 +53,8 @@ def list_images(config: ImagesConfig) -> Listing:
     """
     root = Path(config.path)
     if not root.is_dir():
-        problem = "is no folder" if root.exists() else "does not exist"
-        raise InputError(f"images.path: {config.path} {problem}; it should hold a folder for each class")
+        problem = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"images.path: {config.path} {problem}; it should contain a folder for each class")
     labels, notes = read_labels(Path(config.table))
     found = walk(root)
     listing = _by_table(config, found, labels) if len(labels) else _by_folders(config, found)
@@ -134,7 +134,7 @@ def _by_split_folders(
         f"{counted(len({label for _, label, _ in rows}), 'class')} in {config.path}"
     ]
     for top in rest:
-        why = "holds no folders of classes" if top.lower() in PARTS else "is no part of that layout"
+        why = "contains no class folders" if top.lower() in PARTS else "is no part of that layout"
         notes.append(f"left out: {shown(top)}, which {why} ({counted(len(tops[top]), 'image')})")
     left_out = sum(len(tops[top]) for top in rest)
     return _listing(config, found, rows, loose, list(empty), notes, left_out)
@@ -160,7 +160,7 @@ def _listing(
         columns=COLUMNS,
         dtype=object,
     )
-    skipped = found.skipped + [(name, "lies in no folder of a class") for name in loose]
+    skipped = found.skipped + [(name, "is not in a class folder") for name in loose]
     return Listing(files, _skipped(skipped), len(found.passed_over) + left_out, _classes(files), notes)
 
 
@@ -264,5 +264,5 @@ def _no_images(config: ImagesConfig, found: Found) -> None:
         else "nothing"
     )
     raise InputError(
-        f"images.path: {config.path} holds no images, but {there}; it should hold a folder for each class"
+        f"images.path: {config.path} holds no images, but {there}; it should contain a folder for each class"
     )

@@ -44,7 +44,7 @@ def to_square(image: Image.Image, how: Preprocessing) -> Image.Image:
     """An opened picture, its pixels not yet decoded, as RGB of `how.size` × `how.size` pixels.
 
     Raises:
-        UnusableImage: it holds values that are no numbers. Whatever Pillow raises goes through.
+        UnusableImage: it contains values that are not numbers. Whatever Pillow raises goes through.
     """
     size, box = scaled(image.size, how), None
     if image.format in ("JPEG", "MPO"):
@@ -71,7 +71,7 @@ def whole(image: Image.Image, white: float) -> Image.Image:
     """An opened picture at its own size: RGB, upright.
 
     Raises:
-        UnusableImage: it holds values that are no numbers. Whatever Pillow raises goes through.
+        UnusableImage: it contains values that are not numbers. Whatever Pillow raises goes through.
     """
     _load(image)
     turn = TURNS.get(orientation(image)) if image.format != "TIFF" else None
@@ -137,12 +137,12 @@ def deep_values(image: Image.Image) -> np.ndarray:
     """(height, width) of a picture in one of the DEEP modes, as stored.
 
     Raises:
-        UnusableImage: some are no numbers, or infinite.
+        UnusableImage: some are not numbers, or infinite.
     """
     _load(image)
     values = np.asarray(image)
     if image.mode == "F" and not np.isfinite(values).all():
-        raise UnusableImage("holds values that are no numbers")
+        raise UnusableImage("contains values that are not numbers")
     return values
 
 

@@ -89,7 +89,7 @@ def decode_files(
     except BrokenProcessPool as error:
         raise InputError(
             "images.path: a process that decodes images was killed, perhaps for lack of memory; "
-            "run again to go on from there, with `workers: 1` if it happens again"
+            "run again to continue from there, with `workers: 1` if it happens again"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

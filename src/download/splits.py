@@ -59,7 +59,7 @@ def assign_parts(
     if (given == "test").any():
         part = np.where(given == "", "train", given).astype(object)
         if undecided := int((given == "").sum()):
-            notes.append(f"{counted(undecided, 'image')} of no given part: used for training")
+            notes.append(f"{counted(undecided, 'image')} without a given part: used for training")
         notes += _spanning_groups(files["group"], part)
     else:
         undecided = given == ("" if (given == "").any() else "train")

@@ -47,8 +47,8 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
         content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(
-            f"images.table: {path} does not exist; it is a table with the columns file and label, of which "
-            "the header alone means that there is none"
+            f"images.table: {path} does not exist; it needs the columns file and label, and may have no "
+            "rows"
         ) from None
     except OSError as error:
         raise InputError(f"images.table: {path} cannot be read: {(error.strerror or '').lower()}") from None
@@ -108,7 +108,7 @@ def _read_csv(content: bytes, path: Path) -> tuple[pd.DataFrame, list[str]]:
         table = pd.DataFrame()
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, csv.Error) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"images.table: {path} is no table ({reason})") from None
+        raise InputError(f"images.table: {path} is not a table ({reason})") from None
     return table, notes
 
 
@@ -123,7 +123,7 @@ def _decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
         except UnicodeDecodeError:
             continue
         if "\0" in text:  # pandas would end the cell there
-            raise InputError(f"images.table: {path} is no text: it holds a zero byte")
+            raise InputError(f"images.table: {path} is not text: it contains a zero byte")
         read_as = f"images.table: {path} is not UTF-8; read as Windows-1252"
         return text, [read_as] if encoding == "cp1252" else []
     raise InputError(f"images.table: {path} is neither UTF-8 nor Windows-1252; save it as CSV in UTF-8")
@@ -142,7 +142,7 @@ def _read_parquet(content: bytes, path: Path) -> pd.DataFrame:
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"images.table: {path} is no Parquet file ({str(error).splitlines()[0]})") from None
+        raise InputError(f"images.table: {path} is not a Parquet file ({str(error).splitlines()[0]})") from None
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         try:
@@ -179,7 +179,7 @@ def _parts(written: pd.Series, path: Path) -> pd.Series:
     if parts.isna().any():
         row = int(parts.isna().to_numpy().argmax())
         raise InputError(
-            f"images.table: {path} has the split {written.iloc[row]!r} in row {row + 1}; "
+            f"images.table: {path} has the split {written.iloc[row]!r} in row {row + 1} "
             f"(known: {', '.join(PARTS)}; empty: to be decided)"
         )
     return parts.astype(object)

@@ -28,7 +28,7 @@ class Found:
         skipped: name and reason of those that would be wanted but cannot be used.
         passed_over: hidden files, and those that are no pictures.
         hidden: how many of those, and of folders that were not looked into, are hidden.
-        loops: links to a folder that they are in; not followed.
+        loops: links to a folder that contains them; not followed.
     """
 
     images: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Found:
         if self.hidden:
             notes.append(f"passed over: {self.hidden:,} hidden files or folders")
         if self.loops:
-            notes.append(f"not followed: {counted(len(self.loops), 'link')} to a folder that they are in")
+            notes.append(f"not followed: {counted(len(self.loops), 'link')} to a folder that contains them")
         return notes
 
 

@@ -33,7 +33,7 @@ def read(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise InputError(
-            f"weights: {str(path)!r} is no file; should be none, default, or a file with weights"
+            f"weights: {str(path)!r} is not a file; should be none, default, or a file with weights"
         )
     try:
         if path.suffix == ".safetensors":
@@ -44,7 +44,7 @@ def read(path: str | Path) -> dict[str, Any]:
     except Exception as error:  # a damaged file can make torch raise almost anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"weights: {path}: damaged, or no plain state dict as torch.save and safetensors write it "
+            f"weights: {path}: damaged, or not a plain state dict as written by torch.save or safetensors "
             f"({reason[:200]})"
         ) from error
     if not isinstance(content, Mapping):

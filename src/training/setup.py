@@ -76,7 +76,7 @@ def set_up_training(params: Params, dataset: Dataset, mean_std: MeanStd, hardwar
     if model.statistics:
         mean_std = {"mean": list(model.statistics.mean), "std": list(model.statistics.std)}
         print(
-            f"images are normalized as the weights are used to: mean {_listed(mean_std['mean'])}, "
+            f"images are normalized with the weights' own statistics: mean {_listed(mean_std['mean'])}, "
             f"std {_listed(mean_std['std'])}"
         )
     mean, std = mean_std["mean"], mean_std["std"]
@@ -113,7 +113,7 @@ def _validation(params: Params, dataset: Dataset) -> tuple[np.ndarray, Split | N
     """Positions of the images to train on; and images to select by, if there are any."""
     train = dataset.train
     if dataset.val:
-        print(f"validation: the {len(dataset.val):,} images set aside for it, so that none are held out")
+        print(f"validation: the {len(dataset.val):,} images of the val part; none are held out of training")
         return np.arange(len(train)), dataset.val
     train_indices, val_indices = hold_out(train.labels, params.validation, params.seed, train.groups)
     return train_indices, train.take(val_indices) if len(val_indices) else None

@@ -225,7 +225,7 @@ def _unusable() -> dict[str, tuple[bytes, str]]:
         "only-a-header.png": (encode(scene)[:20], "truncated"),
         "only-a-header.jpg": (b"\xff\xd8\xff", "damaged, or a kind of JPEG"),
         "bomb.png": (bomb(), "3,600,000,000 pixels"),
-        "not-a-number.tif": (encode(with_nan, "TIFF"), "no numbers"),
+        "not-a-number.tif": (encode(with_nan, "TIFF"), "not numbers"),
         "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500), "HEIC"),
     }
 

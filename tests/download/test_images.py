@@ -57,7 +57,7 @@ ODD_FILES: list[tuple[str, bytes, str]] = [
     ("cat/picture.txt", picture(35), "as cat"),
     ("cat/x\ny.png", picture(36), "skipped: control character"),
     ("cat/Icon\r", b"", "passed over"),
-    ("loose.png", picture(38), "skipped: lies in no folder of a class"),
+    ("loose.png", picture(38), "skipped: is not in a class folder"),
     ("README.md", TEXT, "passed over"),
     ("cat/.hidden.png", SOUND, "passed over"),
     ("cat/._x.png", SOUND, "passed over"),
@@ -166,7 +166,7 @@ def test_the_pixels_of_the_oddities_are_the_readers(odd):
 AB = pictures("a", "b", count=3)
 STOPS = {
     "nothing there": ({}, {"path": "absent"}, "images.path: absent does not exist"),
-    "a file": ({"x": b"1"}, {"path": "mine/x"}, "images.path: mine/x is no folder"),
+    "a file": ({"x": b"1"}, {"path": "mine/x"}, "images.path: mine/x is not a folder"),
     "empty": ({"/": b""}, {}, "images.path: mine holds no images, but nothing"),
     "only text": ({"a/1.txt": TEXT}, {}, "images.path: mine holds no images, but 1 other file"),
     "no class folders": (
@@ -333,7 +333,7 @@ def test_duplicates_in_the_test_part_are_dropped_from_training(project, capsys):
     assert not set(result.files["file"]) & set(table.index[table["dropped"] == "true"])
     out = capsys.readouterr().out
     assert "left out: 3 images for training or validation with a duplicate in another part" in out
-    assert "label issues: 3 files with the same pixels but another class" in out
+    assert "label issues: 3 files with the same pixels as a file of another class" in out
     assert set(imported("mine", leaks="keep").files["file"]) >= set(table.index)
 
 

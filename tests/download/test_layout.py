@@ -100,14 +100,14 @@ def test_a_test_folder_without_class_folders_is_left_out_and_said():
     listing = listed("train/a/1.png", "train/b/1.png", "test/1.png", "test/2.png", "val/a/3.png")
     assert set(listing.files["split"]) == {"train", "val"}
     assert listing.passed_over == 2
-    assert "left out: test, which holds no folders of classes (2 images)" in listing.notes
+    assert "left out: test, which contains no class folders (2 images)" in listing.notes
 
 
 def test_other_folders_beside_train_and_test_are_left_out_and_said():
     listing = listed("train/a/1.png", "test/a/1.png", "extra/a/1.png", "train/loose.png")
     assert len(listing.files) == 2
     assert "left out: extra, which is no part of that layout (1 image)" in listing.notes
-    assert rows_of(listing.skipped) == [("train/loose.png", "lies in no folder of a class")]
+    assert rows_of(listing.skipped) == [("train/loose.png", "is not in a class folder")]
 
 
 def rows_of(frame):
@@ -134,7 +134,7 @@ def test_links_are_followed_without_loops():
     Path("mine/a/here").symlink_to(".")
     listing = list_images(config("mine"))
     assert listing.files["file"].tolist() == ["a/1.png", "a/link/x.png", "b/1.png"]
-    assert "not followed: 2 links to a folder that they are in" in listing.notes
+    assert "not followed: 2 links to a folder that contains them" in listing.notes
 
 
 def test_names_that_are_no_utf8_are_skipped_and_shown():

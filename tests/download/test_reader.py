@@ -166,7 +166,7 @@ def test_values_that_are_no_numbers(value):
     values = np.ones((4, 4), np.float32)
     values[1, 2] = value
     for read in (deep_maximum, lambda content: read_image(content, HOW)):
-        with pytest.raises(UnusableImage, match=r"^holds values that are no numbers$"):
+        with pytest.raises(UnusableImage, match=r"^contains values that are not numbers$"):
             read(encode(values, "TIFF"))
 
 

@@ -105,7 +105,7 @@ def test_the_users_validation_folder_stays_when_a_test_part_is_made():
 def test_rows_without_a_part_are_trained_on_where_a_test_part_is_given():
     parts = assign(listed("abab", ["test", "test", "", ""]))
     assert parts.part.tolist() == ["test", "test", "train", "train"]
-    assert parts.notes == ["2 images of no given part: used for training"]
+    assert parts.notes == ["2 images without a given part: used for training"]
 
 
 def test_only_rows_without_a_part_are_set_aside():

@@ -83,12 +83,12 @@ def test_parquet_has_the_same_cells_as_text():
         (b"\n\n", "needs one column 'file'"),
         (b"image,class\n1,2\n", "needs one column 'file'; the columns there are: image, class"),
         (b"file,File,label\n1,1,2\n", "needs one column 'file'; the columns there are: file, file, label"),
-        (b"file,label\na,b,c\n", "is no table"),
-        (b'file,label\na,"b\n', "is no table"),
-        (b"file,label\na,\0b\n", "holds a zero byte"),
+        (b"file,label\na,b,c\n", "is not a table"),
+        (b'file,label\na,"b\n', "is not a table"),
+        (b"file,label\na,\0b\n", "contains a zero byte"),
         (b"file,label\n\x81\x8d,b\n", "is neither UTF-8 nor Windows-1252"),
-        (b"PAR1 and so on", "is no Parquet file"),
-        (b"file,label,split\na,b,train\nc,d,nowhere\n", "has the split 'nowhere' in row 2; (known: train,"),
+        (b"PAR1 and so on", "is not a Parquet file"),
+        (b"file,label,split\na,b,train\nc,d,nowhere\n", "has the split 'nowhere' in row 2 (known: train,"),
     ],
 )
 def test_what_is_no_table_is_one_line(content, line):

@@ -161,10 +161,10 @@ def test_position_embeddings_for_another_size(tmp_path):
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (None, "is no file; should be none, default, or a file with weights"),
-        (b"", "damaged, or no plain state dict"),
-        (b"PK\x03\x04 no archive", "damaged, or no plain state dict"),
-        (pickle.dumps(SimpleNamespace(a=1), protocol=2), "damaged, or no plain state dict"),
+        (None, "is not a file; should be none, default, or a file with weights"),
+        (b"", "damaged, or not a plain state dict"),
+        (b"PK\x03\x04 no archive", "damaged, or not a plain state dict"),
+        (pickle.dumps(SimpleNamespace(a=1), protocol=2), "damaged, or not a plain state dict"),
         ([1, 2], "holds a list, not a state dict"),
         ({"epoch": 3}, "holds no weights"),
     ],
@@ -182,12 +182,12 @@ def test_files_that_are_something_else(content, line, tmp_path):
 
 def test_a_damaged_safetensors_file(tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(b"12345678")
-    with pytest.raises(InputError, match="damaged, or no plain state dict"):
+    with pytest.raises(InputError, match="damaged, or not a plain state dict"):
         load(tmp_path / "weights.safetensors")
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         load(tmp_path)
 
 

@@ -66,7 +66,7 @@ def test_the_users_own_validation_images_take_the_place_of_those_held_out(tiny, 
     assert setup.held_out
     assert setup.val_split is own
     assert len(setup.train_split) == 200
-    line = "validation: the 30 images set aside for it, so that none are held out\n"
+    line = "validation: the 30 images of the val part; none are held out of training\n"
     assert line in capsys.readouterr().out
 
 
@@ -91,7 +91,7 @@ def test_the_statistics_of_pretrained_weights_take_the_place_of_the_datas(tiny, 
     white = setup.normalize(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))[0, :, 0, 0]
     expected = [(1 - m) / s for m, s in zip(setup.mean_std["mean"], setup.mean_std["std"], strict=True)]
     assert white.tolist() == pytest.approx(expected, rel=1e-5)
-    assert "images are normalized as the weights are used to: mean 0." in capsys.readouterr().out
+    assert "images are normalized with the weights' own statistics: mean 0." in capsys.readouterr().out
     assert set_up(tiny).mean_std == MEAN_STD
     assert capsys.readouterr().out == ""
 
