@@ -146,7 +146,8 @@ def _leaks(images: pd.DataFrame, duplicates: Duplicates, leaks: str) -> np.ndarr
         clusters = counted(int(table["cluster"].max()), "picture")
         print(f"duplicates: {clusters} in {counted(len(table), 'file')}; see {artifacts.DUPLICATES}")
     if conflict.any():
-        print(f"label issues: {counted(int(conflict.sum()), 'file')} with the same pixels as a file of another class")
+        conflicting = counted(int(conflict.sum()), "file")
+        print(f"label issues: {conflicting} with the same pixels as a file of another class")
     if leaking.any():
         number = counted(int(leaking.sum()), "image")
         said = f"{number} for training or validation with a duplicate in another part"

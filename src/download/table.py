@@ -47,8 +47,7 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
         content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(
-            f"images.table: {path} does not exist; it needs the columns file and label, and may have no "
-            "rows"
+            f"images.table: {path} does not exist; it needs the columns file and label, and may have no rows"
         ) from None
     except OSError as error:
         raise InputError(f"images.table: {path} cannot be read: {(error.strerror or '').lower()}") from None
@@ -142,7 +141,8 @@ def _read_parquet(content: bytes, path: Path) -> pd.DataFrame:
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"images.table: {path} is not a Parquet file ({str(error).splitlines()[0]})") from None
+        reason = str(error).splitlines()[0]
+        raise InputError(f"images.table: {path} is not a Parquet file ({reason})") from None
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         try:
