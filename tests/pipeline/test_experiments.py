@@ -80,8 +80,8 @@ CODE = {
     "src/models/fast.py": [*TRAINED, "evaluate", "gradcam", AGAIN],
     "src/evaluation/label_issues.py": ["evaluate", AGAIN],
     "src/report/page.py": [],
-    "src/data/corrections.py": ["download", "evaluate"],
-    "data/corrections.csv": ["download", "evaluate"],
+    "src/data/corrections.py": ["download", "evaluate", AGAIN],
+    "data/corrections.csv": ["download", "evaluate", AGAIN],
     "stages/preview.py": ["preview"],
 }
 

@@ -135,11 +135,12 @@ def test_label_issues_are_ranked_and_about_mistakes(finished):
 
 def test_heatmaps_and_their_checks(finished):
     layer = read_json(finished, artifacts.GRADCAM_METRICS)["layer3"]
-    assert layer["height"] == layer["width"] == 4
+    assert layer["height"] == layer["width"] == 9
+    assert layer["differing_answers"] == 0
     assert -1 <= layer["randomized_correlation"] < 0.9
     assert all(0 < layer[name + end] < 1 for name in ("deletion", "insertion") for end in ("", "_random"))
     maps = np.load(finished.folder / artifacts.HEATMAPS)
-    assert (maps.shape, maps.dtype) == ((100, 4, 4), np.uint8)
+    assert (maps.shape, maps.dtype) == ((100, 9, 9), np.uint8)
     assert set(maps.max((1, 2))) <= {0, 255}
 
 

@@ -61,7 +61,7 @@ def test_the_samples_are_those_of_the_first_epoch_and_the_test_split(results):
 def test_the_layers_that_will_be_explained_are_named(results):
     set_params(results, {"gradcam.layers": ["layer2", "layer3"]})
     call("preview")
-    assert artifacts.MODEL_SUMMARY.read_text().endswith("Grad-CAM will explain: layer2 (8×8), layer3 (4×4)\n")
+    assert artifacts.MODEL_SUMMARY.read_text().endswith("Grad-CAM will explain: layer2 (8×8), layer3 (9×9)\n")
 
 
 def test_it_needs_no_gpu_and_leaves_the_seed_of_the_training_alone(finished, results):

@@ -73,7 +73,8 @@ def test_images_with_files_are_known_by_their_files():
 
 def test_the_same_picture_with_another_label():
     run = photographs("own", 0, 20, names(2), 16, [f"{row}.jpg" for row in range(20)])
-    doubted = [f"{index}.jpg" for index in run.label_issues["index"][:2]]
+    run = dataclasses.replace(run, label_issues=run.label_issues.iloc[[0, 0]].assign(index=[1, 3]))
+    doubted = ["1.jpg", "3.jpg"]
     parts, flags = ["test", "test", "train"], ["true", "false", "true"]
     table = {"file": [*doubted, doubted[1]], "part": parts, "label_conflict": flags}
     [tested] = lists(dataclasses.replace(run, duplicates=pd.DataFrame(table)))
