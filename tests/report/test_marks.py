@@ -276,8 +276,8 @@ def test_there_is_room(visit, report, width):
 @pytest.mark.parametrize(
     ("score", "conflict", "words"),
     [
-        (0.0187, 0, "The model gives the label a chance of 1.9%."),
-        (0.0004, 0, "The model gives the label a chance of less than 0.1%."),
+        (0.0187, 0, "The model gives this label a chance of 1.9%."),
+        (0.0004, 0, "The model gives this label a chance of less than 0.1%."),
         (0.9, 1, "The same picture is labeled dog elsewhere."),
     ],
 )
