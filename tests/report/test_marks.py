@@ -301,7 +301,7 @@ def test_more_of_a_list(visit, report, pair):
     shown = visit(report)
     total = len(pair[0].label_issues)
     assert 12 < total < 72
-    assert f"Test images: {total}" in shown.locator("#labels").inner_text()
+    assert f"Test labels: {total}" in shown.locator("#labels").inner_text()
     assert doubts(shown).count() == 12
     shown.locator("#more-test").click()
     assert doubts(shown).count() == total
