@@ -276,8 +276,8 @@ def test_there_is_room(visit, report, width):
 @pytest.mark.parametrize(
     ("score", "conflict", "words"),
     [
-        (0.0187, 0, "The model gives the label a chance of 1.9%."),
-        (0.0004, 0, "The model gives the label a chance of less than 0.1%."),
+        (0.0187, 0, "The model gives this label a chance of 1.9%."),
+        (0.0004, 0, "The model gives this label a chance of less than 0.1%."),
         (0.9, 1, "The same picture is labeled dog elsewhere."),
     ],
 )
@@ -301,7 +301,7 @@ def test_more_of_a_list(visit, report, pair):
     shown = visit(report)
     total = len(pair[0].label_issues)
     assert 12 < total < 72
-    assert f"Test images: {total}" in shown.locator("#labels").inner_text()
+    assert f"Test labels: {total}" in shown.locator("#labels").inner_text()
     assert doubts(shown).count() == 12
     shown.locator("#more-test").click()
     assert doubts(shown).count() == total

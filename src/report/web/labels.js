@@ -20,7 +20,7 @@ function doubtsOf(list) {
 
 function whyDoubted({ score, suggested, conflict }) {
   if (conflict) return `The same picture is labeled ${classes[suggested]} elsewhere.`;
-  return `The model gives the label a chance of ${score < 0.001 ? "less than 0.1" : (100 * score).toFixed(1)}%.`;
+  return `The model gives this label a chance of ${score < 0.001 ? "less than 0.1" : (100 * score).toFixed(1)}%.`;
 }
 
 function makeDoubt(doubt) {
