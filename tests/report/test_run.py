@@ -62,7 +62,7 @@ def test_workspace_and_revision_are_read_alike(project):
     assert here.params["optimizer.lr"] == yaml.safe_load(Path("params.yaml").read_text())["optimizer"]["lr"]
     assert here.test_data == there.test_data
     assert (here.heatmap_layer, here.heatmaps.shape) == ("layer3", (100, 9, 9))
-    assert here.heatmap_checks["height"] == 4
+    assert here.heatmap_checks["height"] == 9
 
 
 def test_an_experiment_that_was_never_in_the_workspace(project):
