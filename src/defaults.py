@@ -11,10 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Facts:
-    """About the dataset: images to train on and to validate with, and the side of an image in pixels."""
+    """About the dataset: images to train on and to validate with."""
 
     images: int
-    size: int
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,6 @@ class Choice:
     key: str
     value: object
     reason: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.value} ({self.reason})"
 
 
 CIFAR = {
@@ -44,7 +40,7 @@ CIFAR = {
 }
 SAMPLE = CIFAR | {"epochs": 20, "batch_size": 100, "optimizer.lr": 0.1}
 UNUSED = ""  # the reason for a value that does not matter
-UNKNOWN = Facts(1000, 64)  # before the images have been read; nothing that depends on it is used then
+UNKNOWN = Facts(1000)  # before the images have been read; nothing that depends on it is used then
 
 
 def fill_in(content: dict[str, Any], facts: Facts | None) -> list[Choice]:

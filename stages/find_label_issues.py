@@ -36,7 +36,7 @@ def find(params: Params, dataset: Dataset) -> None:
     images = len(dataset.train)
     print(
         f"training labels: {params.model} trains {FOLDS} times, each time on {FOLDS - 1} of {FOLDS} parts of "
-        f"the {images:,} images, {FOLDS - 1} times as long in all as the train stage",
+        f"the {images:,} images; in all this takes {FOLDS - 1} times as long as the train stage",
         flush=True,
     )
     validation = CrossValidation(with_chosen_lr(params), Path(__file__))
@@ -53,7 +53,10 @@ def find(params: Params, dataset: Dataset) -> None:
     write(issues[:MOST], dataset)
     validation.tidy()
     right = predictions.right.mean()
-    print(f"{len(issues):,} of {images:,} training labels worth checking; {right:.2%} as these models answer")
+    print(
+        f"{len(issues):,} of {images:,} training labels worth checking; "
+        f"these models agree with {right:.2%} of all"
+    )
 
 
 def write(issues: pd.DataFrame, dataset: Dataset) -> None:

@@ -25,14 +25,14 @@ def write_params(tmp_path: Path):
     return write
 
 
-def chosen(images: int, size: int = 128, **changes: object) -> dict[str, object]:
+def chosen(images: int, **changes: object) -> dict[str, object]:
     content = {**shipped_params(), "dataset": "images", **changes}
-    return {choice.key: choice.value for choice in fill_in(content, Facts(images, size))}
+    return {choice.key: choice.value for choice in fill_in(content, Facts(images))}
 
 
 def test_what_is_given_is_left_alone():
     content = {**shipped_params(), "dataset": "images", "epochs": 7}
-    choices = fill_in(content, Facts(1000, 64))
+    choices = fill_in(content, Facts(1000))
     assert content["epochs"] == 7
     assert "epochs" not in {choice.key for choice in choices}
     assert content["batch_size"] == next(choice.value for choice in choices if choice.key == "batch_size")
@@ -40,7 +40,7 @@ def test_what_is_given_is_left_alone():
 
 def test_cifar_does_not_depend_on_anything():
     content = [shipped_params(), shipped_params()]
-    for one, facts in zip(content, (None, Facts(10, 500)), strict=True):
+    for one, facts in zip(content, (None, Facts(10)), strict=True):
         fill_in(one, facts)
     assert content[0] == content[1]
     assert (content[0]["epochs"], content[0]["optimizer"]["name"]) == (12, "muon")
@@ -57,7 +57,7 @@ def test_cifar_does_not_depend_on_anything():
     ],
 )
 def test_any_number_of_images_gives_valid_parameters(write_params, images, changes):
-    params = load_params(write_params(dataset="images", **changes), facts=Facts(images, 128))
+    params = load_params(write_params(dataset="images", **changes), facts=Facts(images))
     assert 2 <= params.batch_size <= max(2, images // 2)
     assert params.epochs >= 3
     assert (params.optimizer.name == "muon") == (changes == {})
@@ -77,12 +77,12 @@ def test_a_last_layer_alone_needs_no_augmentation():
 
 def test_it_is_said_what_was_chosen_and_why(write_params):
     path = write_params(dataset="images", lr=0.3)
-    _, choices = load_with_choices(path, Facts(1486, 128))
+    _, choices = load_with_choices(path, Facts(1486))
     lines = explain(choices).splitlines()
     assert lines[0] == "auto, from scratch, 1,486 images to train on: epochs 20, batch_size 32"
     assert all(line.startswith("auto, ") for line in lines)
     assert "optimizer.lr " not in explain(choices)
     assert len(lines) == 4
-    adamw = explain(load_with_choices(write_params(dataset="images", weights="w.pt"), Facts(1486, 128))[1])
+    adamw = explain(load_with_choices(write_params(dataset="images", weights="w.pt"), Facts(1486))[1])
     assert "optimizer.name adamw" in adamw
     assert "adam_lr" not in adamw  # only muon has use for it

@@ -75,7 +75,7 @@ class Dataset:
     @property
     def facts(self) -> Facts:
         """What defaults depend on."""
-        return Facts(len(self.train), self.preprocessing.size)
+        return Facts(len(self.train))
 
 
 class DatasetWriter:

@@ -143,12 +143,13 @@ def _report_unused(rows: dict[tuple[str, str], tuple[int, Any]], known: list[tup
             stale.append(f"row {number + 1}")
     if absent:
         print(
-            f"{artifacts.CORRECTIONS}: passed over {counted(absent, 'row')} about images that are not there"
+            f"{artifacts.CORRECTIONS}: ignored {counted(absent, 'row')} about images that this dataset "
+            "does not have"
         )
     if stale:
         print(
-            f"{artifacts.CORRECTIONS}: passed over {counted(len(stale), 'row')} about a label that is "
-            f"another one now: {first_few(stale)}"
+            f"{artifacts.CORRECTIONS}: ignored {counted(len(stale), 'row')} whose image has a different "
+            f"label now: {first_few(stale)}"
         )
 
 

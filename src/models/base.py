@@ -14,8 +14,8 @@ class Classifier(nn.Module):
     network, behind its last non-linearity.
 
     Attributes:
-        min_map: pixels a side that a layer's maps need to be explained unasked. A smaller map of our own
-            networks points at quarters of the picture rather than at parts of the object.
+        min_map: smallest side, in pixels, of a map that `gradcam.layers: auto` chooses. A smaller map of our
+            own networks points at quarters of the picture rather than at parts of the object.
         linear: the last layer, from features to logits.
         pretrained: whether its weights came from a file.
         statistics: of the images that these weights were trained on; None where they are not known.

@@ -197,7 +197,7 @@ def _count_features(backbone: nn.Module, example: Tensor, model: str) -> int:
         except Exception as error:  # libraries raise almost anything where sizes do not fit
             raise _wrong_size(model, size, error, backbone) from error
     if not isinstance(features, Tensor) or features.dim() != 2:
-        raise InputError(f"model: {model} gives no vector of features, so that it cannot be used here")
+        raise InputError(f"model: {model} returns no feature vector, so it cannot be used here")
     return features.shape[1]
 
 

@@ -98,8 +98,8 @@ def test_what_is_about_other_data_is_passed_over_and_said(dataset, capsys):
     assert corrected.corrections == {}
     assert len(corrected.test) == 100
     assert capsys.readouterr().out.splitlines() == [
-        "data/corrections.csv: passed over 2 rows about images that are not there",
-        "data/corrections.csv: passed over 2 rows about a label that is another one now: row 3, row 4",
+        "data/corrections.csv: ignored 2 rows about images that this dataset does not have",
+        "data/corrections.csv: ignored 2 rows whose image has a different label now: row 3, row 4",
     ]
 
 

@@ -40,7 +40,7 @@ def test_on_it_lists_training_images_and_keeps_them(results, small, capsys):
     set_params(results, {"label_issues": True, "optimizer.name": "adamw"})
     call("find_label_issues")
     said = capsys.readouterr().out
-    assert "fast trains 5 times, each time on 4 of 5 parts of the 200 images, 4 times as long in all" in said
+    assert "each time on 4 of 5 parts of the 200 images; in all this takes 4 times as long" in said
     table = schema.read_table(schema.TRAIN_LABEL_ISSUES, CLASSES)
     assert f"{len(table)} of 200 training labels worth checking" in said
     assert 0 < len(table) < 200
