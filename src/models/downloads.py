@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import requests
 import torch
 
+from src import artifacts, network
 from src.errors import InputError
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-SECONDS = 10  # to wait for the hub's first answer: its own client tries for a minute
 
 
 def fetch_torchvision(name: str) -> Path:
@@ -41,7 +40,7 @@ def fetch_timm(model: str, config: Any) -> Path:
     if not config.hf_hub_id:
         return _fetch_address(config.url)
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     repository, _, revision = config.hf_hub_id.partition("@")
     names = [config.hf_hub_filename] if config.hf_hub_filename else list(HUB_FILES)
@@ -50,50 +49,48 @@ def fetch_timm(model: str, config: Any) -> Path:
         if isinstance(cached, str):
             return _checked(Path(cached), Path(cached).resolve().name)
     try:
-        requests.head(constants.ENDPOINT, timeout=SECONDS)
+        network.reach(constants.ENDPOINT)  # the hub's own client would try for a minute
         for name in names[:-1]:
             try:
                 return Path(hf_hub_download(repository, name, revision=revision or None))
-            except EntryNotFoundError:
+            except RemoteEntryNotFoundError:
                 continue
         return Path(hf_hub_download(repository, names[-1], revision=revision or None))
     except Exception as error:  # no network, no space, no permission: all end here
         address = f"{constants.ENDPOINT}/{repository}/resolve/{revision or 'main'}/{names[0]}"
+        reason = network.explain(error, address)
         raise InputError(
-            f"weights: {address} cannot be downloaded ({_reason(error)}); fetch it elsewhere and set "
-            "weights to that file"
+            f"weights: {address} cannot be downloaded ({reason}); fetch it elsewhere and "
+            "set weights to that file"
         ) from error
 
 
 def _fetch_address(address: str) -> Path:
-    """As torch.hub does, which however takes a file that is there for what it should be."""
+    """The file in the cache of torch.hub, which takes one that is there for what it should be."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(address).path).name
-    prefix = path.stem.rpartition("-")[2]
-    if not path.exists():
+    checksum = path.stem.rpartition("-")[2]
+    if path.exists():
+        return _checked(path, checksum)
+    remedy = f"fetch it elsewhere and put it at {path}"
+    with artifacts.atomic_file(path) as temporary:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(address, str(path))
-        except Exception as error:  # no network, no space: all end here
-            raise InputError(
-                f"weights: {address} cannot be downloaded ({_reason(error)}); fetch it elsewhere and put it "
-                f"at {path}"
-            ) from error
-    return _checked(path, prefix)
-
-
-def _checked(path: Path, checksum: str) -> Path:
-    """The path, if the file's SHA-256 begins with a checksum; anything else is taken for no checksum."""
-    if re.fullmatch(r"[0-9a-f]{8,64}", checksum):
-        with path.open("rb") as file:
-            if not hashlib.file_digest(file, "sha256").hexdigest().startswith(checksum):
-                raise InputError(
-                    f"weights: {path}: checksum mismatch; delete it, and it will be downloaded again"
-                )
+            network.download_file(address, temporary)
+        except network.SourceError as error:
+            raise InputError(f"weights: {address} cannot be downloaded ({error}); {remedy}") from error
+        if not _matches(temporary, checksum):
+            raise InputError(f"weights: {address}: checksum mismatch, something else was sent; {remedy}")
     return path
 
 
-def _reason(error: Exception) -> str:
-    """What went wrong in a few words; requests wraps that in addresses and object numbers."""
-    text = (str(error).splitlines() or [""])[0]
-    known = re.search(r"Failed to [a-z]+ '[^']*'|\[Errno -?\d+\] [A-Za-z ]+", text)
-    return known.group() if known else text[:120] or type(error).__name__
+def _checked(path: Path, checksum: str) -> Path:
+    if not _matches(path, checksum):
+        raise InputError(f"weights: {path}: checksum mismatch; delete it, and it will be downloaded again")
+    return path
+
+
+def _matches(path: Path, checksum: str) -> bool:
+    """Whether the file's SHA-256 begins with a checksum; anything else is taken for no checksum."""
+    if not re.fullmatch(r"[0-9a-f]{8,64}", checksum):
+        return True
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest().startswith(checksum)

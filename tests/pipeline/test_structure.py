@@ -25,7 +25,7 @@ ROWS = [
     ["src.evaluation"],
     ["src.download"],
     ["src.data", "src.models"],
-    ["src.hardware", "src.figures", "src.schema", "src.command"],
+    ["src.hardware", "src.figures", "src.schema", "src.command", "src.network"],
     ["src.params", "src.progress"],
     ["src.params_file", "src.defaults", "src.preprocessing"],
     ["src.artifacts"],
