@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
@@ -12,6 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from src import artifacts
+
+# A file of settings in the working folder would count, and fonts of the user's for signs that DejaVu lacks.
+matplotlib.rcdefaults()
+matplotlib.rcParams["font.sans-serif"] = ["DejaVu Sans"]
 
 CELL = 1.5  # inches an enlarged image
 LARGEST_CELL = 2.4  # inches an image of a grid
