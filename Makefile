@@ -1,4 +1,4 @@
-# Most targets need only python3 (3.11 or later), git and, for the first setup, the network.
+# Most targets need only python3 (3.11 to 3.14), git and, for the first setup, the network.
 SHELL   := /bin/bash
 PYTHON3 ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -19,8 +19,7 @@ help: ## list the targets
 setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 GB, once)
 
 .venv/ready: requirements.txt requirements-dev.txt
-	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "setup: needs Python 3.11 or later, found $$($(PYTHON3) --version); try make setup PYTHON3=python3.12"; exit 1; }
+	@$(PYTHON3) src/supported.py
 	$(PYTHON3) -m venv .venv
 	.venv/bin/python -m pip install --disable-pip-version-check --quiet -r requirements.txt -r requirements-dev.txt
 	@touch $@

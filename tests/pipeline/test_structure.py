@@ -30,7 +30,7 @@ ROWS = [
     ["src.params_file", "src.defaults", "src.preprocessing"],
     ["src.artifacts"],
     ["src"],
-    ["src.errors", "src.isolation"],
+    ["src.errors", "src.isolation", "src.supported"],
 ]
 LEVELS = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
 
