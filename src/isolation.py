@@ -17,12 +17,13 @@ PREFIXES = (
     *("OPENBLAS_NUM_THREADS", "OPENBLAS_DEFAULT_NUM_THREADS", "ATEN_", "TORCH_", "NPY_", "OPENCV_"),
     *("CUBLAS", "CUDNN_", "NVIDIA_TF32_OVERRIDE", "MPLBACKEND"),
 )
-KEPT = "TORCH_HOME"  # where torch keeps weights, whose checksums are known
+# Where torch keeps weights, whose checksums are known; and how threads wait, which changes no result.
+KEPT = ("TORCH_HOME", "OMP_WAIT_POLICY")
 
 
 def ignore_settings() -> None:
     """Remove them from the environment, and have matplotlib read its own file of settings."""
-    for name in [name for name in os.environ if name.startswith(PREFIXES) and name != KEPT]:
+    for name in [name for name in os.environ if name.startswith(PREFIXES) and name not in KEPT]:
         del os.environ[name]
     matplotlib = find_spec("matplotlib")
     if matplotlib and matplotlib.origin:
