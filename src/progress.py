@@ -19,9 +19,9 @@ def bar(**options: Any) -> tqdm:
 
 
 def say(line: str) -> None:
-    """Print a line at once, above a bar if one is shown."""
+    """Tell whoever waits, above a bar if one is shown and apart from results that are printed."""
     with tqdm.external_write_mode():
-        print(line, flush=True)
+        print(line, file=sys.stderr, flush=True)
 
 
 class TrainingProgress:
