@@ -19,7 +19,7 @@ from tests.watched import LIMIT, HangError, watched
 
 # What runs a command in want of something.
 CONDITIONS = {kind: without_shared_memory(kind) for kind in SHARED_MEMORY}
-CONDITIONS["few files"] = ["bash", "-c", 'ulimit -n 40; exec "$0" "$@"']
+CONDITIONS["few files"] = ["bash", "-c", 'ulimit -n 30; exec "$0" "$@"']
 
 
 def run(script: str, limit: float = 2) -> tuple[int, str]:
