@@ -45,7 +45,7 @@ experiments: setup ## list the experiments, best first, with their results and w
 test: setup ## run the tests
 	python -m pytest
 
-faults: setup ## kill the pipeline at 90 random moments and compare with an uninterrupted run
+faults: setup ## kill the pipeline at 90 random moments, starve it, and compare with an undisturbed run
 	python -m pytest -m faults -n 0 -s
 
 lint: setup ## check style, formatting and types

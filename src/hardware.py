@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from src.cpus import usable_cpus
 from src.errors import InputError
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -71,7 +72,7 @@ def set_up_torch(threads: int | str, deterministic: bool) -> None:
 
     Args:
         threads: of the CPU; sums come out differently with another number. `auto`: one per physical
-            core available to this process, whatever OMP_NUM_THREADS says.
+            core that this process may use, see `usable_cpus`, whatever OMP_NUM_THREADS says.
         deterministic: refuse operations whose result varies from run to run. The CPU has none of those that
             are used here; on CUDA it may cost speed.
     """
@@ -128,10 +129,8 @@ def _keep_freed_memory() -> None:
 
 
 def _usable_cores() -> int:
-    physical = torch.cpu.get_capabilities().get("num_physical_cores") or os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # a scheduler may have given us fewer
-        physical = min(physical, len(os.sched_getaffinity(0)))
-    return physical
+    cpus = usable_cpus()
+    return min(torch.cpu.get_capabilities().get("num_physical_cores") or cpus, cpus)
 
 
 def _bf16_is_fast(device: torch.device) -> bool:

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,6 +26,7 @@ from src.preprocessing import Preprocessing
 from src.report.answers import Answer, csv_rows, lines
 from src.report.heat import lay_over
 from src.report.revision import WORKSPACE, files_of
+from src.workers import Workers
 
 BATCH_SIZE = 64  # pictures at once, at most: as fast as more of them, and the first answers come sooner
 STANDARD_INPUT = "-"
@@ -133,9 +133,10 @@ def answers(
     read = partial(_read, how=predictor.trained.preprocessing)
     remaining = iter(files)
     # Threads, because Pillow decodes without Python's lock.
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    what, remedy = "a thread that reads images", "Can all files be opened?"
+    with Workers(read, torch.get_num_threads(), what, remedy, "thread") as readers:
         while batch := list(islice(remaining, predictor.batch_size)):
-            images = list(pool.map(read, batch))
+            images = list(readers.map(batch))
             usable = [image for image in images if not isinstance(image, UnusableImage)]
             probabilities = iter(predictor.probabilities(np.stack(usable)) if usable else ())
             made = [

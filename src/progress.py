@@ -18,6 +18,12 @@ def bar(**options: Any) -> tqdm:
     return tqdm(disable=None, dynamic_ncols=True, leave=False, **options)
 
 
+def say(line: str) -> None:
+    """Tell whoever waits, above a bar if one is shown and apart from results that are printed."""
+    with tqdm.external_write_mode():
+        print(line, file=sys.stderr, flush=True)
+
+
 class TrainingProgress:
     """One bar per epoch on a terminal, a line now and then elsewhere; both end in one line per epoch.
 

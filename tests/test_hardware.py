@@ -1,4 +1,3 @@
-import os
 import platform
 import subprocess
 import sys
@@ -6,6 +5,7 @@ import sys
 import pytest
 import torch
 
+from src import hardware
 from src.errors import InputError
 from src.hardware import choose_hardware, describe_environment, explain_out_of_memory, set_up_torch
 from tests.conftest import ROOT
@@ -62,7 +62,7 @@ def test_too_little_memory_names_what_to_lower(error):
 def test_threads_and_determinism_are_what_was_asked_for(monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 3})
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(hardware, "usable_cpus", lambda: 2)
     for setting, threads in ((1, 1), ("auto", 2)):
         set_up_torch(setting, deterministic=True)
         assert torch.get_num_threads() == threads

@@ -1,15 +1,16 @@
 """Batches of augmented training images in a seeded order."""
 
-import os
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
+from src.cpus import usable_cpus
 from src.errors import InputError
+from src.workers import Workers
 
 MAX_WORKERS = 8  # beyond that the main process has enough to do with what they deliver
 
@@ -17,19 +18,7 @@ MAX_WORKERS = 8  # beyond that the main process has enough to do with what they 
 Inputs = Callable[[np.ndarray, int], np.ndarray]  # of positions and an epoch: as `Augmentation`
 
 
-class _AugmentedBatches(Dataset):
-    """Batch by (epoch, positions): the epoch travels with the request, so workers may outlive it."""
-
-    def __init__(self, inputs: Inputs, labels: np.ndarray) -> None:
-        self.inputs, self.labels = inputs, labels
-
-    def __getitem__(self, request: tuple[int, np.ndarray]) -> tuple[Tensor, Tensor]:
-        epoch, indices = request
-        inputs = self.inputs(indices, epoch)
-        return torch.from_numpy(inputs), torch.from_numpy(self.labels[indices % len(self.labels)])
-
-
-class _ShuffledBatches(Sampler):
+class _ShuffledBatches:
     """All positions once an epoch, in an order that depends on seed and epoch alone.
 
     A single image that would be left over for the last batch joins the one before: batch norm needs two.
@@ -47,20 +36,19 @@ class _ShuffledBatches(Sampler):
         self.starts = list(range(0, count, batch_size))
         if count > 1 and count - self.starts[-1] == 1 and batch_size > 1:
             del self.starts[-1]
-        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        rng = np.random.default_rng((self.seed, self.epoch))
+    def epoch(self, number: int) -> list[np.ndarray]:
+        """The positions of each batch, int64 (B,)."""
+        rng = np.random.default_rng((self.seed, number))
         if self.shares is None:
             order = rng.permutation(self.count)
         else:
             drawn = pd.Series(rng.choice(self.count, self.count, p=self.shares))
             order = (drawn + self.count * drawn.groupby(drawn).cumcount()).to_numpy()
-        for start, end in zip(self.starts, [*self.starts[1:], self.count], strict=True):
-            yield self.epoch, order[start:end]
+        return np.split(order, self.starts[1:])
 
 
 class TrainingBatches:
@@ -93,14 +81,12 @@ class TrainingBatches:
             raise InputError(f"batch_size: {batch_size} is more than the {len(labels)} images to train on")
         shares = balanced_weights(labels)[labels] / len(labels) if balanced else None
         self.order = _ShuffledBatches(len(labels), batch_size, seed, shares)
-        self.loader = DataLoader(
-            _AugmentedBatches(inputs, labels),
-            batch_size=None,  # a request is a whole batch already
-            sampler=self.order,
-            num_workers=workers,
-            pin_memory=pin_memory,
-            persistent_workers=workers > 0,
-            generator=torch.Generator(),  # else it would draw from the generator the model draws from
+        self.labels, self.pin_memory = labels, pin_memory
+        self.workers = Workers(
+            partial(_make, inputs),
+            workers,
+            "workers: a process that augments images",
+            "Try fewer workers, or workers: 0",
         )
 
     def __len__(self) -> int:
@@ -110,18 +96,19 @@ class TrainingBatches:
         """Inputs, augmented images being uint8 (B, H, W, 3), and labels, int64 (B,).
 
         Raises:
-            InputError: a worker died.
+            InputError: a worker died, or does not answer.
         """
-        self.order.epoch = number
-        try:
-            yield from self.loader
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise InputError(
-                f"workers: a process that augments images died ({str(error).splitlines()[0]}); did memory "
-                "run out? Try fewer workers, or workers: 0"
-            ) from error
+        batches = self.order.epoch(number)
+        made = self.workers.map((number, indices) for indices in batches)
+        for indices, inputs in zip(batches, made, strict=True):
+            batch = torch.from_numpy(inputs), torch.from_numpy(self.labels[indices % len(self.labels)])
+            yield (batch[0].pin_memory(), batch[1].pin_memory()) if self.pin_memory else batch
+
+
+def _make(inputs: Inputs, request: tuple[int, np.ndarray]) -> np.ndarray:
+    """By (epoch, positions): the epoch travels with the request, so workers may outlive it."""
+    epoch, indices = request
+    return inputs(indices, epoch)
 
 
 def balanced_weights(labels: np.ndarray, classes: int = 0) -> np.ndarray:
@@ -144,4 +131,4 @@ def worker_count(setting: int | str, device: torch.device) -> int:
         return setting
     if device.type == "cpu":
         return 0
-    return min(MAX_WORKERS, max(1, (os.cpu_count() or 1) - 1))
+    return min(MAX_WORKERS, max(1, usable_cpus() - 1))

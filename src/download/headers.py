@@ -1,24 +1,20 @@
 """What has to be known of all images before the first is decoded: their sizes, and how deep they are."""
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from src.download import reader
 from src.download.pixels import DEEP
-from src.download.processes import batches, start_worker
-from src.errors import InputError
+from src.download.processes import REMEDY, batches
 from src.progress import Progress
+from src.workers import Workers
 
 BATCH = 500  # files a process is given at a time
 IN_PROCESS = 5_000  # so few files are looked at before other processes would have started
 SMALLEST, LARGEST, STEP = 32, 64, 32  # pixels that `size: auto` may mean for Blindspot's own models
-
-Work = tuple[Sequence[Path], int]  # files, and max_pixels
 
 
 def scan(files: Sequence[Path], max_pixels: int, processes: int) -> tuple[np.ndarray, float]:
@@ -35,28 +31,17 @@ def scan(files: Sequence[Path], max_pixels: int, processes: int) -> tuple[np.nda
     """
     sides: list[int] = []
     maximum = 0.0
-    work = [(part, max_pixels) for part in batches(files, BATCH)]
-    with Progress("looking at headers", len(files), "file") as progress:
-        for part_sides, part_maximum in _scanned(work, processes if len(files) >= IN_PROCESS else 1):
+    count = processes if processes > 1 and len(files) >= IN_PROCESS else 0
+    what = "images.path: a process that looks at images"
+    with (
+        Progress("looking at headers", len(files), "file") as progress,
+        Workers(partial(_scan_batch, max_pixels), count, what, REMEDY, "spawn") as workers,
+    ):
+        for part_sides, part_maximum in workers.map(batches(files, BATCH)):
             sides += part_sides
             maximum = max(maximum, part_maximum)
             progress.advance(min(BATCH, len(files) - progress.done))
     return np.array(sides, np.int64), reader.choose_white([maximum])
-
-
-def _scanned(work: list[Work], processes: int) -> Iterator[tuple[list[int], float]]:
-    if processes <= 1:
-        yield from map(_scan_batch, work)
-        return
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(processes, context, start_worker) as pool:
-            yield from pool.map(_scan_batch, work)
-    except BrokenProcessPool as error:
-        raise InputError(
-            "images.path: a process that looks at images was killed, perhaps for lack of memory; run again "
-            "with `workers: 1`"
-        ) from error
 
 
 def auto_size(sides: np.ndarray) -> int:
@@ -69,8 +54,7 @@ def auto_size(sides: np.ndarray) -> int:
     return min(max(median // STEP * STEP, SMALLEST), LARGEST)
 
 
-def _scan_batch(work: Work) -> tuple[list[int], float]:
-    files, max_pixels = work
+def _scan_batch(max_pixels: int, files: Sequence[Path]) -> tuple[list[int], float]:
     sides, maximum = [], 0.0
     for file in files:
         try:

@@ -1,13 +1,13 @@
 """The user's own images: from a folder of files to data/dataset, each file accounted for."""
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from src import artifacts, schema
+from src.cpus import usable_cpus
 from src.data.dataset import PARTS, DatasetWriter, dataset_writer
 from src.download import splits
 from src.download.corrections import correct_files, summarize
@@ -47,7 +47,7 @@ def import_images(
         InputError: there are no images to train and test with, or too many that cannot be used, or
             data/corrections.csv is wrong; a line.
     """
-    processes = processes or _cores()
+    processes = processes or usable_cpus()
     listing = list_images(config)
     for note in listing.notes:
         print(note)
@@ -200,8 +200,3 @@ def _encoding(store: str, images: int, size: int) -> str:
     if store != "auto":
         return store
     return "jpeg" if images * size * size * 3 > MAX_RAW_BYTES else "raw"
-
-
-def _cores() -> int:
-    # Not all of them, where a container or a scheduler allows fewer.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

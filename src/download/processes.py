@@ -1,34 +1,22 @@
 """Files are hashed by threads and decoded by processes: many at a time, in memory that stays flat."""
 
 import hashlib
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    as_completed,
-    wait,
-)
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for_end
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from src.download.facts import Facts, decode
 from src.download.reader import UnusableImage, read_file
-from src.errors import InputError
 from src.preprocessing import Preprocessing
 from src.progress import Progress
+from src.workers import Workers
 
 T = TypeVar("T")
 
 BATCH = 16  # files a process is given at a time
 IN_PROCESS = 64  # so few files are decoded before other processes would have started
+REMEDY = "Run again to continue from there, with `workers: 1` if it happens again"
 
 
 def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -40,10 +28,14 @@ def hash_files(files: Sequence[Path], processes: int) -> tuple[list[str], dict[i
     """SHA-256 of each file, and the problem of those that cannot be read, by their place."""
     contents: list[str] = []
     problems: dict[int, str] = {}
-    # Threads are enough: hashing and reading hold no lock. In parts, since each future takes memory.
-    with Progress("reading", len(files), "file") as progress, ThreadPoolExecutor(max(1, processes)) as pool:
+    what = "images.path: a thread that reads files"
+    with (
+        Progress("reading", len(files), "file") as progress,
+        # Threads are enough: hashing and reading hold no lock.
+        Workers(_hash_file, max(1, processes), what, "Can all files be opened?", "thread") as workers,
+    ):
         for part in batches(files, 500):
-            for content, problem in pool.map(_hash_file, part):
+            for content, problem in workers.map(part):
                 if problem:
                     problems[len(contents)] = problem
                 contents.append(content)
@@ -61,7 +53,7 @@ def _hash_file(path: Path) -> tuple[str, str]:
 def decode_files(
     work: Sequence[tuple[str, Path]], how: Preprocessing, encoding: str, processes: int
 ) -> Iterator[list[Facts]]:
-    """Facts of files, in batches, as they come.
+    """Facts of files, in batches and in their order.
 
     Args:
         work: SHA-256 of each file's bytes, and the file.
@@ -70,43 +62,13 @@ def decode_files(
         processes: at the same time.
 
     Raises:
-        InputError: one of the processes was killed.
+        InputError: one of the processes died, or does not answer.
     """
-    if processes <= 1 or len(work) < IN_PROCESS:
-        for batch in batches(work, BATCH):
-            yield _decode_batch(batch, how, encoding)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, start_worker)
-    try:
-        waiting: set[Future[list[Facts]]] = set()
-        for batch in batches(work, BATCH):
-            waiting.add(pool.submit(_decode_batch, batch, how, encoding))
-            if len(waiting) >= 3 * processes:  # so that memory stays flat
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        yield from (future.result() for future in as_completed(waiting))
-    except BrokenProcessPool as error:
-        raise InputError(
-            "images.path: a process that decodes images was killed, perhaps for lack of memory; "
-            "run again to continue from there, with `workers: 1` if it happens again"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    count = processes if processes > 1 and len(work) >= IN_PROCESS else 0
+    what = "images.path: a process that decodes images"
+    with Workers(partial(_decode_batch, how, encoding), count, what, REMEDY, "spawn") as workers:
+        yield from workers.map(batches(work, BATCH))
 
 
-def start_worker() -> None:
-    """Of a pool: the process leaves Ctrl-C to its parent, and ends when that does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-
-    def end_with_the_parent() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            wait_for_end([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=end_with_the_parent, daemon=True).start()
-
-
-def _decode_batch(batch: Sequence[tuple[str, Path]], how: Preprocessing, encoding: str) -> list[Facts]:
+def _decode_batch(how: Preprocessing, encoding: str, batch: Sequence[tuple[str, Path]]) -> list[Facts]:
     return [decode(content, path, how, encoding) for content, path in batch]

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from src.data.augmentation import Augmentation
 from src.data.batches import TrainingBatches, balanced_weights, worker_count
 from src.errors import InputError
 from src.params import AugmentConfig
+from tests.conftest import ROOT
+from tests.starved import needs_namespaces, without_shared_memory
 
 AUGMENT = AugmentConfig(pad=2, scale=0, flip=True, rotate=0, color=0, policy="none", mix="none", cutout=4)
 
@@ -57,9 +61,11 @@ def test_a_batch_larger_than_the_dataset_is_refused(random_images):
         TrainingBatches(augmentation, np.arange(12), 13, seed=0)
 
 
-def test_workers_only_where_they_help():
+def test_workers_only_where_they_help(monkeypatch):
     assert worker_count("auto", torch.device("cpu")) == 0
-    assert worker_count("auto", torch.device("cuda")) >= 1
+    for cpus, workers in ((1, 1), (2, 1), (4, 3), (64, 8)):
+        monkeypatch.setattr("src.data.batches.usable_cpus", lambda cpus=cpus: cpus)
+        assert worker_count("auto", torch.device("cuda")) == workers
     assert worker_count(3, torch.device("cpu")) == 3
 
 
@@ -77,6 +83,29 @@ def test_a_worker_that_dies_ends_in_one_line(random_images):
     with pytest.raises(InputError, match=r"workers: a process that augments images died .* 0$") as error:
         list(made.epoch(1))
     assert "\n" not in str(error.value)
+
+
+@needs_namespaces
+def test_the_batches_are_the_same_without_shared_memory(random_images, tmp_path):
+    np.save(tmp_path / "images.npy", np.tile(random_images, (100, 1, 1, 1)))  # 1.5 MB a batch
+    command = [*without_shared_memory("tiny"), sys.executable, "-c", SUMS, str(tmp_path / "images.npy")]
+    [alone, helped] = subprocess.check_output(command, cwd=ROOT, text=True, timeout=120).splitlines()
+    assert alone == helped
+
+
+SUMS = """
+import hashlib, sys
+import numpy as np
+from src.data.augmentation import Augmentation
+from src.data.batches import TrainingBatches
+from tests.data.test_batches import AUGMENT
+images = np.load(sys.argv[1])
+inputs = Augmentation(AUGMENT, images, [0.5] * 3, 0)
+for workers in (0, 4):
+    batches = TrainingBatches(inputs, np.arange(len(images)), 500, 0, workers)
+    sums = [hashlib.sha256(inputs.numpy()).hexdigest() for inputs, _ in batches.epoch(1)]
+    print(*sums)
+"""
 
 
 def test_weights_that_balance_classes_by_hand():

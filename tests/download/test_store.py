@@ -308,7 +308,10 @@ def test_a_process_that_is_killed_is_one_line(tmp_path, monkeypatch):
     files = write(tmp_path / "files", 4)
     monkeypatch.setattr(processes, "IN_PROCESS", 0)
     monkeypatch.setattr(processes, "_decode_batch", _end)
-    with ImageStore(HOW, "raw") as images, pytest.raises(InputError, match="was killed") as error:
+    with (
+        ImageStore(HOW, "raw") as images,
+        pytest.raises(InputError, match=r"died \(exit status 9\)") as error,
+    ):
         images.add(files, 2)
     assert "\n" not in str(error.value)
 
