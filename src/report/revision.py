@@ -23,6 +23,7 @@ from src.errors import InputError
 from src.report import legacy
 
 WORKSPACE = "workspace"  # stands for the files as they are
+PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is six times as fast
 
@@ -104,8 +105,8 @@ class Revision:
 
     def _open(self, path: Path) -> IO[bytes]:
         """A file that git has; the project may be in a folder of a larger repository."""
-        roots = (os.path.realpath(root) for root in (self.repo.root_dir, self.repo.scm.root_dir))
-        return self.git.open(f"/{Path(os.path.relpath(*roots), path).as_posix()}", "rb")
+        folder = os.path.relpath(os.path.realpath(Path()), os.path.realpath(self.repo.scm.root_dir))
+        return self.git.open(f"/{Path(folder, path).as_posix()}", "rb")
 
     def _md5(self, path: Path) -> str | None:
         """Of an output, by dvc.lock; None if it is none, empty while its folder's list is not here."""
@@ -155,9 +156,14 @@ def open_project() -> Repo:
     Raises:
         InputError: this is no project.
     """
-    if not Path(".dvc").is_dir():
-        raise InputError(f"{Path.cwd()}: not the root of a project; revisions are looked up there")
-    return Repo()
+    if not PIPELINE.is_file():
+        raise InputError(
+            f"{Path.cwd()}: not the root of a project (it has no {PIPELINE}); revisions are looked up there"
+        )
+    try:
+        return Repo()  # its root may be above the project, and git's above that
+    except DvcException as error:
+        raise InputError(f"{Path.cwd()}: {error}") from error
 
 
 def is_revision(name: str) -> bool:
