@@ -130,6 +130,24 @@ def test_without_any_remote(project):
         read_run("longer")
 
 
+def test_a_project_in_a_folder_of_a_repository(compared, tmp_path, monkeypatch):
+    """DVC's own folder is that of the repository, as `dvc init` makes it there."""
+    inside = compared.copy(tmp_path / "repository/ml")
+    shutil.rmtree(inside.folder / ".git")
+    (inside.folder / ".dvc").rename(tmp_path / "repository/.dvc")
+    repository = Project(tmp_path / "repository")
+    repository.run("git", "init", "--quiet", "--initial-branch=main")
+    repository.commit()
+    inside.run("dvc", "remote", "add", "--default", "storage", str(tmp_path / "remote"))
+    inside.run("dvc", "push")
+    shutil.rmtree(tmp_path / "repository/.dvc/cache")
+    inside.enter(monkeypatch)
+    assert read_run("main").images[:].any()
+    with pytest.raises(InputError, match=r"not the root of a project \(it has no dvc.yaml\)"):
+        monkeypatch.chdir(tmp_path / "repository")
+        read_run("main")
+
+
 def test_files_are_linked_not_copied(compared, monkeypatch):
     compared.enter(monkeypatch)
     run = read_run("longer")
