@@ -11,7 +11,7 @@ IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/d
 	GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo experiments test faults lint format bench audit lock vega
+.PHONY: help setup demo seeds experiments test faults lint format bench audit lock vega
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ demo: setup ## run the whole pipeline on the images in the repository, as the ex
 	@python -c "import json; print('test accuracy:', format(json.load(open('demo/metrics/test.json'))['accuracy'], '.1%'))"
 	@printf 'report:        ' && python -m src.report demo -o demo/report.html
 	@python -c "import pathlib; print('pictures:      ' + pathlib.Path('demo/plots').resolve().as_uri())"
+
+# The shell reads these from the environment, so that a recipe's lines of flags may be among them.
+export NAME SEEDS FLAGS
+
+seeds: setup ## run an experiment with several seeds, e.g. NAME=base SEEDS=0,1,2 FLAGS='-S epochs=24'
+	@$(IDENTITY) python -m src.seeds "$$NAME" "$${SEEDS:-0,1,2}" $$FLAGS
 
 # All columns but the accuracy, the calibration error, and the parameters that differ.
 HIDDEN := Created|per_class|support|accuracy_|balanced_|macro_f1|false_rejection|confidence|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/

@@ -7,6 +7,7 @@ from benchmarks import (
     augmentation,
     compare,
     decode,
+    groups,
     import_images,
     pipeline,
     safety,
@@ -44,6 +45,7 @@ def main() -> None:
         "import_images": lambda: import_images.measure(200 if options.quick else 100_000),
         "pipeline": lambda: pipeline.measure(params.dataset, min(rounds, 3)),
         "compare": lambda: compare.measure(params.dataset, rounds),
+        "groups": lambda: groups.measure(params.dataset, 2 if options.quick else 10, rounds),
     }
     if unknown := set(options.names) - set(benchmarks):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(benchmarks)}")

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from recipes import PUBLISHED
 from src.command import run_main
-from src.errors import InputError, suggest
-from src.params import load_params
-from src.params_file import flatten
+from src.errors import InputError
+from src.overrides import check_keys
 
 
 def main() -> None:
@@ -30,18 +29,14 @@ def main() -> None:
 
 
 def check(flags: list[str]) -> None:
-    """Refuse a misspelled parameter once, in one line; DVC would do it in four lines for each recipe.
+    """Refuse a misspelled parameter once; DVC would do it for each recipe.
 
     Raises:
         InputError: the flags set a parameter that params.yaml does not have.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-S", "--set-param", action="append", default=[])
-    known = dict(flatten(load_params().model_dump()))
-    for change in parser.parse_known_args(flags)[0].set_param:
-        key = change.removeprefix("params.yaml:").partition("=")[0]
-        if key not in known:
-            raise InputError(f"unknown key {key!r}; {suggest(key, known)}")
+    check_keys(parser.parse_known_args(flags)[0].set_param)
 
 
 if __name__ == "__main__":

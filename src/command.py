@@ -5,33 +5,41 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from src import artifacts
-from src.errors import InputError
+from src.errors import GateError, InputError
 
 
-def run_main(name: str, main: Callable[[], None]) -> None:
-    """Run a stage or a command; an error the user can fix ends it with one line and status 1.
+def run_main(name: str, main: Callable[[], None], status: int = 1) -> None:
+    """Run a stage or a command; an error the user can fix ends it with one line.
 
     What killed processes left half-written in the project is removed first.
 
     Args:
         name: what the line begins with.
         main: does the work; raises `InputError` for bad input.
+        status: with which it ends then; after a failed gate, that is always 1.
     """
+
+    def end(message: str, status: int = status) -> NoReturn:
+        print("\n".join(f"{name}: {line}" for line in message.splitlines()), file=sys.stderr)
+        sys.exit(status)
+
     try:
         artifacts.remove_leftovers()
         main()
+    except GateError as error:
+        end(str(error), 1)
     except InputError as error:
-        sys.exit("\n".join(f"{name}: {line}" for line in str(error).splitlines()))
+        end(str(error))
     except OSError as error:
         # A full disk, a folder without write permission: the system's own words say it best.
         if error.filename is None and error.strerror is None:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"{name}: {where}{error.strerror}")
+        end(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}")
     except KeyboardInterrupt:
-        sys.exit(f"{name}: interrupted")
+        end("interrupted")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Compares two experiments image by image: `python -m src.compare REV_A [REV_B]`."""
+"""Compares two experiments, or two groups of seeds: `python -m src.compare A [B]`."""
 
 import argparse
 import json
@@ -8,63 +8,82 @@ from pathlib import Path
 from src import artifacts
 from src.command import printing, run_main
 from src.errors import InputError
-from src.report import tables
+from src.report import group_tables, tables
 from src.report.comparison import Comparison, Outcome, compare
-from src.report.run import WORKSPACE, read_run
+from src.report.gates import Facts, Gates
+from src.report.group_comparison import GroupComparison, compare_groups
+from src.report.groups import read_group
+from src.report.reliability import Reliability
+from src.report.revision import WORKSPACE
+from src.report.verdict import Verdict
 
 PAGE = Path("comparison.html")
+CANNOT_JUDGE = 2  # the exit status where there is nothing to compare; 1 is a failed gate
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    comparison = compare(read_run(options.a), read_run(options.b))
+    gates = Gates(
+        options.fail_if_worse_by,
+        options.require_not_worse_by,
+        options.fail_if_broken_above,
+        options.min_seeds,
+    )
+    gates.check_form()
+    a, b = read_group(options.a), read_group(options.b)
+    single = len(a.runs) == len(b.runs) == 1
+    comparison = compare(a.runs[0], b.runs[0]) if single else compare_groups(a, b)
     if options.html or options.output:
+        if isinstance(comparison, GroupComparison):
+            raise InputError("--html: there are only pages about one run on each side")
         from src.report import page  # not needed for a table
 
         target = options.output or PAGE
         artifacts.write_text(target, page.render(comparison, target))
         # Not among what --json and --md print for others to read.
         print(f"page: {target.resolve().as_uri()}", file=sys.stderr)
-    if options.json:
-        text = json.dumps(tables.as_dict(comparison), indent=2)
-    else:
-        text = tables.markdown(comparison) if options.md else tables.terminal(comparison)
     with printing():
-        print(text)
-    if options.fail_if_broken_above is not None:
-        check(comparison, options.fail_if_broken_above)
+        print(_text(comparison, options))
+    gates.check(_facts(comparison))
 
 
-def check(comparison: Comparison, limit: str) -> None:
-    """Refuse a second model that breaks too many images.
+def _text(comparison: Comparison | GroupComparison, options: argparse.Namespace) -> str:
+    """As it was asked for."""
+    form = group_tables if isinstance(comparison, GroupComparison) else tables
+    if options.json:
+        return json.dumps(form.as_dict(comparison), indent=2)
+    return form.markdown(comparison) if options.md else form.terminal(comparison)
 
-    Raises:
-        InputError: more images are broken than `limit`, a number of images or a percentage of all.
-    """
-    try:
-        number = float(limit.removesuffix("%"))
-        most = number / 100 * len(comparison.outcomes) if limit.endswith("%") else number
-    except ValueError:
-        most = -1.0
-    if not 0 <= most <= len(comparison.outcomes):
-        raise InputError(
-            f"--fail-if-broken-above: should be a number of images or a percentage of them, not {limit!r}"
-        )
-    broken = comparison.count(Outcome.BROKEN)
-    if broken > most:
-        raise InputError(f"{broken} images are broken ({comparison.negative_flips:.2%}), more than {limit}")
+
+def _facts(comparison: Comparison | GroupComparison) -> Facts:
+    """What gates judge."""
+    names = comparison.a.name, comparison.b.name
+    if isinstance(comparison, Comparison):
+        broken = comparison.count(Outcome.BROKEN)
+        return Facts(names, (1, 1), comparison.interval, broken, comparison.images)
+    enough = comparison.verdict != Verdict.TOO_FEW
+    return Facts(
+        names,
+        (len(comparison.a.runs), len(comparison.b.runs)),
+        comparison.difference.interval if enough else None,
+        comparison.changes.count(Reliability.BROKEN),
+        comparison.images,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m src.compare",
         description="Shows which images the second experiment fixed, and which it broke.",
-        epilog="A revision is a branch, a tag, a commit or the name of a DVC experiment.",
+        epilog="A and B are each a branch, a tag, a commit or the name of a DVC experiment; or a group of "
+        "runs that differ in the seed alone: a pattern in quotes ('base*'), names separated by commas, or "
+        "what numbered experiments have in common (base for base-seed0, base-seed1, ...). "
+        "Exit status: 0 done, and every gate passed; 1 a gate failed; 2 it cannot be judged.",
     )
-    parser.add_argument("a", metavar="REV_A", help="the first experiment")
+    parser.add_argument("a", metavar="A", help="the first experiment or group")
     parser.add_argument(
         "b",
-        metavar="REV_B",
+        metavar="B",
         nargs="?",
         default=WORKSPACE,
         help="the second; the files in the workspace if left out",
@@ -76,13 +95,21 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--md", action="store_true", help="print Markdown, for a pull request")
     parser.add_argument("--html", action="store_true", help=f"also write a page with the pictures, to {PAGE}")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the page to FILE")
-    parser.add_argument(
+    gates = parser.add_argument_group("gates", "for CI; X is a percentage of the test images, such as 0.5%")
+    gates.add_argument("--fail-if-worse-by", metavar="X", help="fail if B is surely worse by more than X")
+    gates.add_argument(
+        "--require-not-worse-by", metavar="X", help="fail unless B is surely not worse by more than X"
+    )
+    gates.add_argument(
         "--fail-if-broken-above",
         metavar="X",
-        help="exit with status 1 if more than X (or X%%) images went from right to wrong",
+        help="fail if more than X images, or X of all, went from right to wrong; in groups, reliably",
+    )
+    gates.add_argument(
+        "--min-seeds", type=int, default=1, metavar="N", help="judge nothing with fewer runs on a side"
     )
     return parser
 
 
 if __name__ == "__main__":
-    run_main("compare", main)
+    run_main("compare", main, CANNOT_JUDGE)

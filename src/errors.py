@@ -8,6 +8,10 @@ class InputError(Exception):
     """Bad input. The message names the key or file, the value, and what would be right."""
 
 
+class GateError(InputError):
+    """Nothing is wrong with the input: a model does not meet a condition that was set for it."""
+
+
 def suggest(word: object, known: Iterable[str]) -> str:
     """`did you mean …?` for a misspelled word, followed by all known ones."""
     known = list(known)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.command import run_main
-from src.errors import InputError
+from src.errors import GateError, InputError
 
 
 @pytest.fixture(autouse=True)
@@ -16,29 +16,41 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def ending(error: BaseException) -> str:
-    """The line that a stage which raises `error` ends with."""
+@pytest.fixture
+def ending(capsys):
+    """The line that a stage which raises an error ends with, with status 1 if no other is asked for."""
 
-    def main() -> None:
-        raise error
+    def end(error: BaseException, expected: int = 1, **changes: int) -> str:
+        def main() -> None:
+            raise error
 
-    with pytest.raises(SystemExit) as end:
-        run_main("train", main)
-    return end.value.code
+        with pytest.raises(SystemExit) as ended:
+            run_main("train", main, **changes)
+        assert ended.value.code == expected
+        return capsys.readouterr().err.removesuffix("\n")
+
+    return end
 
 
-def test_bad_input_ends_in_its_line():
+def test_bad_input_ends_in_its_line(ending):
     assert ending(InputError("epochs: missing")) == "train: epochs: missing"
     assert ending(InputError("one\ntwo")) == "train: one\ntrain: two"
 
 
-def test_what_the_system_refuses_ends_in_its_words():
+def test_what_the_system_refuses_ends_in_its_words(ending):
     full = OSError(errno.ENOSPC, "No space left on device", "data/model.pt")
     assert ending(full) == "train: data/model.pt: No space left on device"
     assert ending(OSError(errno.EMFILE, "Too many open files")) == "train: Too many open files"
 
 
-def test_ctrl_c():
+def test_only_a_failed_gate_ends_like_one(ending):
+    assert ending(GateError("worse"), 1, status=2) == "train: worse"
+    assert ending(InputError("epochs: missing"), 2, status=2) == "train: epochs: missing"
+    assert ending(OSError(errno.ENOSPC, "No space left on device"), 2, status=2).endswith("device")
+    assert ending(KeyboardInterrupt(), 2, status=2) == "train: interrupted"
+
+
+def test_ctrl_c(ending):
     assert ending(KeyboardInterrupt()) == "train: interrupted"
 
 

@@ -1,12 +1,14 @@
 """Comparing revisions of a real project, as people type it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from src import artifacts, compare
 from src.errors import InputError
+from tests.experiments import add_experiment
 from tests.project import Project
 
 
@@ -14,6 +16,17 @@ from tests.project import Project
 def project(compared, tmp_path_factory) -> Project:
     """A copy of it; tests leave it as they find it."""
     return compared.copy(tmp_path_factory.mktemp("compare") / "project")
+
+
+@pytest.fixture(scope="module")
+def groups(compared, tmp_path_factory) -> Project:
+    """A copy of it with groups of seeds that nobody trained: `base`, and `good` with more right answers."""
+    project = compared.copy(tmp_path_factory.mktemp("groups") / "project")
+    for seed in range(3):
+        add_experiment(project, f"base-seed{seed}", 0.6, seed, seed=seed)
+        add_experiment(project, f"good-seed{seed}", 0.9, 10 + seed, seed=seed, optimizer__lr=0.3)
+    add_experiment(project, "base-few", epochs=1)
+    return project
 
 
 @pytest.fixture
@@ -108,11 +121,84 @@ def test_a_limit_that_is_kept(printed):
     assert "Accuracy" in printed("main", "main", "--fail-if-broken-above", "0")
 
 
-def test_one_line_for_what_cannot_be_done(project):
-    done = project.attempt("python", "-m", "src.compare", "mian")
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert line.startswith("compare: mian: not a branch, tag, commit or experiment")
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["main", "longer"], 0, ""),
+        (["main", "longer", "--require-not-worse-by", "99%", "--fail-if-worse-by", "99%"], 0, ""),
+        (["base", "good", "--require-not-worse-by", "0%", "--min-seeds", "3"], 0, ""),
+        (
+            ["good", "base", "--fail-if-worse-by", "1%"],
+            1,
+            "--fail-if-worse-by 1%: base is worse by more than",
+        ),
+        (
+            ["good", "base", "--require-not-worse-by", "1%"],
+            1,
+            "--require-not-worse-by 1%: base may be worse by",
+        ),
+        (
+            ["good", "base", "--fail-if-broken-above", "1"],
+            1,
+            r"\d+ images are reliably broken .* more than 1$",
+        ),
+        (["main", "good-seed1", "--fail-if-broken-above", "0"], 1, r"\d+ images are broken .* more than 0$"),
+        (
+            ["base", "good", "--min-seeds", "4"],
+            2,
+            "base: 3 runs, below --min-seeds 4; `make seeds` runs more",
+        ),
+        (["main", "good", "--fail-if-worse-by", "1%"], 2, "--fail-if-worse-by: too few seeds to tell"),
+        (
+            ["main", "longer", "--fail-if-worse-by", "half"],
+            2,
+            "--fail-if-worse-by: should be a percentage such",
+        ),
+        (["mian"], 2, "mian: not a branch, tag, commit or experiment"),
+        (
+            ["base*", "longer"],
+            2,
+            r"base\*: not a group, for more than the seed differs: epochs \(1 in base-few, 2",
+        ),
+    ],
+)
+def test_exit_statuses(groups, arguments, status, line):
+    done = groups.attempt("python", "-m", "src.compare", *arguments)
+    assert (done.returncode, bool(done.stderr)) == (status, bool(line)), done.stderr
+    if line:
+        [said] = done.stderr.splitlines()
+        assert re.match(f"compare: {line}", said)
+
+
+def test_argparse_ends_like_other_bad_input(groups):
+    assert groups.attempt("python", "-m", "src.compare", "--fail").returncode == 2
+
+
+def test_groups_are_compared(groups, monkeypatch, capsys):
+    groups.enter(monkeypatch)
+    compare.main(["base", "good"])
+    text = capsys.readouterr().out
+    assert "good helps: the mean accuracy of good is 30.00 points higher than that of base" in text
+    compare.main(["base-seed0,base-seed1,base-seed2", "good*", "--json"])
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["verdict"] == "helps"
+    assert shown["a"]["runs"] == ["base-seed0", "base-seed1", "base-seed2"]
+    assert shown["params"] == {"optimizer.lr": {"a": 0.2, "b": 0.3}}
+    compare.main(["base", "good", "--md"])
+    assert capsys.readouterr().out.startswith("## base → good\n\n### Accuracy\n\n|")
+
+
+def test_one_run_a_side_is_told_what_the_seed_can_do(groups, monkeypatch, capsys):
+    groups.enter(monkeypatch)
+    compare.main(["main", "good-seed1"])
+    assert "run both versions with several seeds (`make seeds`)." in capsys.readouterr().out
+    compare.main(["base-seed0", "base-seed1"])
+    assert (
+        "Only the seed differs: two runs of the same recipe differ this much by chance."
+        in capsys.readouterr().out
+    )
+    compare.main(["main", "main"])
+    assert "seed" not in capsys.readouterr().out.partition("Images")[0]
 
 
 def test_the_page_goes_where_it_is_asked_to(project, printed):

@@ -84,6 +84,11 @@ class Comparison:
         return self.accuracies[1] - self.accuracies[0]
 
     @property
+    def images(self) -> int:
+        """Number of images that both were tested on."""
+        return len(self.outcomes)
+
+    @property
     def negative_flips(self) -> float:
         """Share of images that were right and no longer are.
 
@@ -106,11 +111,7 @@ def compare(a: Run, b: Run) -> Comparison:
     Raises:
         InputError: they were not evaluated on the same images, apart from what corrections have removed.
     """
-    if a.predictions.classes != b.predictions.classes:
-        raise InputError(
-            f"{a.name} and {b.name} were trained on different classes: "
-            f"{', '.join(a.predictions.classes)}; and {', '.join(b.predictions.classes)}"
-        )
+    check_classes(a, b)
     images = max(len(a.images), len(b.images))
     a, b = on_common_images(a, b)
     before, after = a.predictions.actual, b.predictions.actual
@@ -138,8 +139,21 @@ def _compare(a: Run, b: Run) -> Comparison:
         float((one.predicted != other.predicted).mean()),
         _class_changes(one, other, outcomes),
         _confusion_changes(a, b),
-        _differing_params(a, b),
+        differing_params(a, b),
     )
+
+
+def check_classes(a: Run, b: Run) -> None:
+    """Refuse runs about different classes.
+
+    Raises:
+        InputError: they are.
+    """
+    if a.predictions.classes != b.predictions.classes:
+        raise InputError(
+            f"{a.name} and {b.name} were trained on different classes: "
+            f"{', '.join(a.predictions.classes)}; and {', '.join(b.predictions.classes)}"
+        )
 
 
 def outcomes_of(one: Predictions, other: Predictions) -> np.ndarray:
@@ -173,7 +187,8 @@ def _confusion_changes(a: Run, b: Run) -> list[ConfusionChange]:
     return sorted(changes, key=lambda change: change.b - change.a)
 
 
-def _differing_params(a: Run, b: Run) -> dict[str, tuple[object, object]]:
+def differing_params(a: Run, b: Run) -> dict[str, tuple[object, object]]:
+    """Key to its values in both, where they differ; None where a key is missing."""
     keys = sorted(set(a.params) | set(b.params))
     values = {key: (a.params.get(key), b.params.get(key)) for key in keys}
     return {key: (one, other) for key, (one, other) in values.items() if one != other}

@@ -4,6 +4,7 @@ Until 0.1, `data/predictions.csv` had a column for each class instead of `data/p
 label issues, confusions and intervals were not written; one heatmap check had another name.
 """
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ def outputs(lock: dict[str, Any]) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
 
 
-def is_legacy(lock: dict[str, Any]) -> bool:
-    """Whether the run that this dvc.lock is of was made by an older version."""
-    return artifacts.PROBABILITIES.as_posix() not in outputs(lock)
+def is_legacy(outputs: Container[str]) -> bool:
+    """Whether the run that has these outputs was made by an older version."""
+    return artifacts.PROBABILITIES.as_posix() not in outputs
 
 
 def upgrade(folder: Path) -> None:

@@ -20,7 +20,7 @@ from src.errors import InputError
 from src.evaluation.predictions import Predictions, read_predictions
 from src.params_file import flatten
 from src.report import legacy
-from src.report.revision import LOCK, WORKSPACE, Revision
+from src.report.revision import LOADER, LOCK, WORKSPACE, Revision
 
 META = artifacts.DATASET / "meta.json"
 FILES = artifacts.DATASET / "files.csv"  # only of a dataset that has files
@@ -153,7 +153,7 @@ def _read(name: str, copies: Copies | None) -> Run:
     folder = copies.folder if copies else Path()
     params, lock = (_read_yaml(folder / path) for path in (artifacts.PARAMS, LOCK))
     _check_consistency(name, folder, params, lock)
-    if legacy.is_legacy(lock):
+    if legacy.is_legacy(legacy.outputs(lock)):
         if folder == Path():  # the workspace, of which only old runs are copied
             raise InputError(f"{name}: dvc.lock changed while it was read; try again")
         legacy.upgrade(folder)
@@ -214,7 +214,7 @@ def _store(meta: dict[str, Any]) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.load(path.read_text(encoding="utf-8"), LOADER)
 
 
 def _check_consistency(name: str, folder: Path, params: dict[str, Any], lock: dict[str, Any]) -> None:
@@ -246,7 +246,7 @@ def _is_old_workspace() -> bool:
     """Whether the workspace, which is only ever read, holds a run that has to be upgraded first."""
     for path in NEEDED:
         artifacts.require(path)
-    if legacy.is_legacy(_read_yaml(LOCK)):
+    if legacy.is_legacy(legacy.outputs(_read_yaml(LOCK))):
         return True
     for path in NEEDED_TODAY:
         artifacts.require(path)
@@ -271,8 +271,6 @@ def _files_of_images(meta: dict[str, Any]) -> list[Path]:
 def _copy_revision(name: str, folder: Path) -> None:
     """Copy the files out of git and DVC's cache."""
     revision = Revision(name)
-    revision.copy([LOCK], folder)
-    today = () if legacy.is_legacy(_read_yaml(folder / LOCK)) else NEEDED_TODAY
-    revision.copy([path for path in (*NEEDED, *today) if path != LOCK], folder)
+    today = () if legacy.is_legacy(revision.outputs) else NEEDED_TODAY
+    revision.copy((*NEEDED, *today), folder, OPTIONAL)
     revision.copy(_files_of_images(artifacts.read_json(folder / META)), folder)
-    revision.copy_those_there(OPTIONAL, folder)

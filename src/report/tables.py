@@ -1,6 +1,6 @@
 """A comparison in words and tables: for the terminal, for Markdown and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from tabulate import tabulate
@@ -9,6 +9,8 @@ from src.download.names import counted
 from src.evaluation import significance
 from src.evaluation.significance import CONFIDENCE_LEVEL
 from src.report.comparison import Comparison, Outcome
+from src.report.group_comparison import GroupComparison
+from src.report.groups import SEED
 
 MAX_CONFUSIONS = 8  # shown in either direction
 WORDS = {
@@ -52,10 +54,10 @@ def sections(comparison: Comparison) -> list[Section]:
     images.append(
         ["different answer than before (churn)", round(comparison.churn * total), f"{comparison.churn:.2%}"]
     )
-    data = changes_of_test_data(comparison)
+    note = "\n".join([interval, verdict(comparison), *about_the_seed(comparison)])
     shown = [
-        *([Section("Test data", [], [], "\n".join(data))] if data else []),
-        Section("Accuracy", ["", a, b, "change"], accuracy, f"{interval}\n{verdict(comparison)}"),
+        *test_data(comparison),
+        Section("Accuracy", ["", a, b, "change"], accuracy, note),
         Section("Images", ["", "images", "share"], images),
         Section(
             "Classes",
@@ -85,13 +87,24 @@ def sections(comparison: Comparison) -> list[Section]:
             ]
             more = f"and {rest} more" if rest > 0 else ""
             shown.append(Section(title, ["actual → predicted", a, b, "change"], rows, more))
-    parameters = [[key, *map(_value, values)] for key, values in comparison.params.items()]
-    none = "" if parameters else "The parameters are the same."
-    return [*shown, Section("Parameters that differ", ["key", a, b], parameters, none)]
+    return [*shown, parameters(comparison)]
 
 
-def changes_of_test_data(comparison: Comparison) -> list[str]:
-    """What corrections have changed between the runs, a sentence or two each; empty if nothing."""
+def test_data(comparison: Comparison | GroupComparison) -> list[Section]:
+    """What corrections have changed between the sides; none if nothing."""
+    data = changes_of_test_data(comparison)
+    return [Section("Test data", [], [], "\n".join(data))] if data else []
+
+
+def parameters(comparison: Comparison | GroupComparison) -> Section:
+    """Those that differ."""
+    rows = [[key, *map(_value, values)] for key, values in comparison.params.items()]
+    none = "" if rows else "The parameters are the same."
+    return Section("Parameters that differ", ["key", comparison.a.name, comparison.b.name], rows, none)
+
+
+def changes_of_test_data(comparison: Comparison | GroupComparison) -> list[str]:
+    """What corrections have changed between the sides, a sentence or two each; empty if nothing."""
     said = []
     if changed := comparison.labels_changed:
         said.append(
@@ -101,25 +114,34 @@ def changes_of_test_data(comparison: Comparison) -> list[str]:
     if removed := comparison.images_removed:
         said.append(
             f"Test images removed: {counted(removed, 'image')}. All figures cover the "
-            f"{len(comparison.outcomes):,} images that both runs were tested on."
+            f"{comparison.images:,} images that both runs were tested on."
         )
     return said
 
 
 def terminal(comparison: Comparison) -> str:
     """The comparison as plain text, in columns of fixed width."""
-    return "\n\n".join(_blocks(comparison, "simple", "{}"))
+    return as_text(sections(comparison))
 
 
 def markdown(comparison: Comparison) -> str:
     """The comparison as GitHub-flavored Markdown, for a pull request."""
-    heading = f"## {_escape(comparison.a.name)} → {_escape(comparison.b.name)}"
-    return "\n\n".join([heading, *_blocks(comparison, "github", "### {}")])
+    return as_markdown(sections(comparison), comparison.a.name, comparison.b.name)
 
 
-def _blocks(comparison: Comparison, style: str, heading: str) -> list[str]:
+def as_text(shown: Iterable[Section]) -> str:
+    """Sections as plain text, in columns of fixed width."""
+    return "\n\n".join(_blocks(shown, "simple", "{}"))
+
+
+def as_markdown(shown: Iterable[Section], a: str, b: str) -> str:
+    """Sections about two sides as GitHub-flavored Markdown."""
+    return "\n\n".join([f"## {_escape(a)} → {_escape(b)}", *_blocks(shown, "github", "### {}")])
+
+
+def _blocks(shown: Iterable[Section], style: str, heading: str) -> list[str]:
     blocks = []
-    for section in sections(comparison):
+    for section in shown:
         parts = [heading.format(section.title)]
         show = _escape if style == "github" else str
         if section.rows:
@@ -170,6 +192,18 @@ def verdict(comparison: Comparison) -> str:
     if fixed + broken == 0:
         return "Both get the same images right."
     return f"McNemar's test of {fixed} fixed and {broken} broken: p = {p:.2g}; {significance.in_words(p)}."
+
+
+def about_the_seed(comparison: Comparison) -> list[str]:
+    """What one run on each side can't tell, in a sentence; none if they are right about the same images."""
+    if not comparison.count(Outcome.FIXED) + comparison.count(Outcome.BROKEN):
+        return []
+    if set(comparison.params) == {SEED}:
+        return ["Only the seed differs: two runs of the same recipe differ this much by chance."]
+    return [
+        "The seed alone can make such a difference: in a third of all tries, this test calls it evidence. To "
+        "find out whether a change helps, run both versions with several seeds (`make seeds`)."
+    ]
 
 
 def points(share: float) -> str:

@@ -23,6 +23,7 @@ from benchmarks import (
     clone,
     compare,
     epoch,
+    groups,
     operations,
     page,
     pipeline,
@@ -39,6 +40,7 @@ from src.params import Params
 from tests import browser
 from tests.conftest import ROOT, shipped_params
 from tests.project import STAGES
+from tests.small_run import make_run
 
 CPU = torch.device("cpu")
 PARAMS = Params(**shipped_params()).model_copy(update={"batch_size": 4, "threads": 1, "device": "cpu"})
@@ -335,6 +337,17 @@ def test_what_comparing_costs(scripted_clone):
     # What is compared differs in the views of each image, and both have been committed to DVC's cache.
     assert made.commands.count("dvc commit --force") == 2
     assert yaml.safe_load((made.folder / "params.yaml").read_text())["evaluate"]["tta"] == "none"
+
+
+def test_what_comparing_groups_costs(scripted_clone, tiny, write_params, monkeypatch):
+    made = scripted_clone(groups, {"python -m src.compare base other": [3, 1, 2]})
+    monkeypatch.chdir(made.folder)
+    make_run(tiny, write_params)
+    assert groups.measure("sample", seeds=2, rounds=3) == {"compare_s": 2}
+    saved = [command for command in made.commands if command.startswith("dvc exp save")]
+    names = ("base-seed0", "base-seed1", "other-seed0", "other-seed1")
+    assert saved == [f"dvc exp save --name {name}" for name in names]
+    assert made.commands.count("dvc commit --force") == 4
 
 
 def test_time_to_accuracy_beside_a_textbook(scripted_clone, monkeypatch, tmp_path, capsys):

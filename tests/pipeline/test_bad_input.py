@@ -4,6 +4,7 @@ Stages are called in this process, except where the process itself is what is te
 """
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +70,12 @@ def array(name: str | Path, content: np.ndarray) -> Damage:
 
 def line_of(stage: str) -> str:
     """Run a stage that has to fail; the one line that it ends with."""
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as ended, redirect_stderr(io.StringIO()) as printed:
         call(stage)
-    assert isinstance(ended.value.code, str)  # to standard error, with exit status 1
-    assert len(ended.value.code.splitlines()) == 1
-    assert ended.value.code.startswith(f"{stage}: ")
-    return ended.value.code
+    assert ended.value.code == 1
+    [line] = printed.getvalue().splitlines()
+    assert line.startswith(f"{stage}: ")
+    return line
 
 
 def contents(folder: Path) -> dict[Path, bytes]:

@@ -107,8 +107,9 @@ def test_interrupted_it_goes_on_and_ends_as_without(results, small, monkeypatch,
 
     with monkeypatch.context() as patch:
         patch.setattr(cross_validation, "fit", interrupted)
-        with pytest.raises(SystemExit, match="find_label_issues: interrupted"):
+        with pytest.raises(SystemExit):
             call("find_label_issues")
+        assert capsys.readouterr().err.endswith("find_label_issues: interrupted\n")
     assert [path.read_bytes() for path in paths] == whole  # nothing half-done
     assert len(list(artifacts.CHECKPOINTS.iterdir())) == 2
     capsys.readouterr()

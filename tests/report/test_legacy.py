@@ -141,8 +141,8 @@ def lock(*paths: Path) -> dict:
 
 
 def test_a_run_is_old_if_it_has_no_file_of_probabilities():
-    assert legacy.is_legacy(lock(artifacts.PREDICTIONS))
-    assert not legacy.is_legacy(lock(artifacts.PREDICTIONS, artifacts.PROBABILITIES))
+    assert legacy.is_legacy(legacy.outputs(lock(artifacts.PREDICTIONS)))
+    assert not legacy.is_legacy(legacy.outputs(lock(artifacts.PREDICTIONS, artifacts.PROBABILITIES)))
     assert legacy.outputs(lock(artifacts.PREDICTIONS, artifacts.TEST_METRICS)) == {
         "data/predictions.csv": "0",
         "metrics/test.json": "1",

@@ -178,7 +178,9 @@ def test_results_that_are_in_no_cache(project):
     cached(project, artifacts.HEATMAPS).unlink()
     assert read_run("main").heatmaps is None
     cached(project, artifacts.PREDICTIONS).unlink()
-    with pytest.raises(InputError, match=r"main: data/predictions.csv is not in DVC's cache; .* `dvc repro`"):
+    with pytest.raises(
+        InputError, match=r"main: data/predictions.csv is not in DVC's cache, and no remote .* `dvc repro`"
+    ):
         read_run("main")
 
 
