@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recipes import PUBLISHED
 from src.command import run_main
+from src.copies import require_possible
 from src.errors import InputError, suggest
 from src.params import load_params
 from src.params_file import flatten
@@ -18,6 +19,7 @@ from src.params_file import flatten
 def main() -> None:
     flags = sys.argv[1:]
     check(flags)
+    require_possible()
     refused = []
     for name in PUBLISHED:
         recipe = Path("recipes", name).read_text(encoding="utf-8").split()

@@ -4,54 +4,32 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc.repo import Repo
 from dvc.scm import RevError, SCMError
 
 from src import artifacts
 from src.errors import InputError
 
 WORKSPACE = "workspace"  # stands for the files as they are
+PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 
 
 class Revision:
-    """What git and DVC's cache have of the project in the working folder.
+    """What git and DVC's cache have of the project in the working folder, wherever in a repository that is.
 
     Args:
-        name: a branch, tag, commit or name of an experiment.
-
-    Raises:
-        InputError: there is none of that name, it has no results, or this is no project.
+        name: of a branch, tag, commit or experiment.
+        system: DVC's, at that revision; paths are relative to the project.
     """
 
-    def __init__(self, name: str) -> None:
-        if not name:
-            raise InputError("an empty name is not a revision")
-        if not Path(".dvc").is_dir():
-            raise InputError(f"{Path.cwd()}: not the root of a project; revisions are looked up there")
-        self.name = name
-        try:
-            self.system = DVCFileSystem(".", rev=name)
-            self.system.read_text(LOCK.as_posix())  # `exists` would say no where there is no such revision
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{name}: has no dvc.lock and therefore no results; was the pipeline run there?"
-            ) from error
-        except RevError as error:
-            if "ambiguous" in str(error):
-                raise InputError(
-                    f"{name}: several experiments have this name; `dvc exp list --all-commits` lists them"
-                ) from error
-            raise InputError(
-                f"{name}: not a branch, tag, commit or experiment; "
-                "`git branch` and `dvc exp list --name-only` list them"
-            ) from error
-        except (DvcException, SCMError, AttributeError) as error:  # AttributeError: it names no commit
-            raise InputError(f"{name}: cannot be read: {error}") from error
+    def __init__(self, name: str, system: DVCFileSystem) -> None:
+        self.name, self.system = name, system
 
     def copy(self, paths: Iterable[Path], folder: Path) -> None:
         """Copy files to their usual places in another folder.
@@ -86,14 +64,53 @@ class Revision:
 
 
 @contextmanager
+def open_revision(name: str) -> Iterator[Revision]:
+    """A revision, while the block lasts.
+
+    Args:
+        name: a branch, tag, commit or name of an experiment.
+
+    Raises:
+        InputError: there is none of that name, it has no results, or this is no project.
+    """
+    if not name:
+        raise InputError("an empty name is not a revision")
+    if not PIPELINE.is_file():
+        raise InputError(
+            f"{Path.cwd()}: has no {PIPELINE}, so it is no project; revisions are looked up in one"
+        )
+    with ExitStack() as stack:
+        try:
+            repo = stack.enter_context(Repo())  # its root may be above the project, and git's above that
+            stack.enter_context(repo.switch(name))
+            repo.dvcfs.read_text(LOCK.as_posix())  # `exists` would say no where there is no such revision
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{name}: has no dvc.lock and therefore no results; was the pipeline run there?"
+            ) from error
+        except RevError as error:
+            if "ambiguous" in str(error):
+                raise InputError(
+                    f"{name}: several experiments have this name; `dvc exp list --all-commits` lists them"
+                ) from error
+            raise InputError(
+                f"{name}: not a branch, tag, commit or experiment; "
+                "`git branch` and `dvc exp list --name-only` list them"
+            ) from error
+        except (DvcException, SCMError, AttributeError) as error:  # AttributeError: it names no commit
+            raise InputError(f"{name}: cannot be read: {error}") from error
+        yield Revision(name, repo.dvcfs)
+
+
+@contextmanager
 def files_of(name: str, *paths: Path) -> Iterator[Path]:
     """A folder in which these files of a revision lie at their usual places, while the block lasts.
 
     Of `WORKSPACE` it is the working folder itself.
 
     Raises:
-        InputError: as `Revision` and `Revision.copy` do; errors of the block name the revision instead of
-            the folder.
+        InputError: as `open_revision` and `Revision.copy` do; errors of the block name the revision
+            instead of the folder.
     """
     if name == WORKSPACE:
         for path in paths:
@@ -102,7 +119,8 @@ def files_of(name: str, *paths: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="blindspot-") as temporary:
         try:
-            Revision(name).copy(paths, Path(temporary))
+            with open_revision(name) as revision:
+                revision.copy(paths, Path(temporary))
             yield Path(temporary)
         except InputError as error:
             raise InputError(str(error).replace(f"{temporary}{os.sep}", f"{name}: ")) from error

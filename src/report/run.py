@@ -20,7 +20,7 @@ from src.errors import InputError
 from src.evaluation.predictions import Predictions, read_predictions
 from src.params_file import flatten
 from src.report import legacy
-from src.report.revision import LOCK, WORKSPACE, Revision
+from src.report.revision import LOCK, WORKSPACE, open_revision
 
 META = artifacts.DATASET / "meta.json"
 FILES = artifacts.DATASET / "files.csv"  # only of a dataset that has files
@@ -270,9 +270,9 @@ def _files_of_images(meta: dict[str, Any]) -> list[Path]:
 
 def _copy_revision(name: str, folder: Path) -> None:
     """Copy the files out of git and DVC's cache."""
-    revision = Revision(name)
-    revision.copy([LOCK], folder)
-    today = () if legacy.is_legacy(_read_yaml(folder / LOCK)) else NEEDED_TODAY
-    revision.copy([path for path in (*NEEDED, *today) if path != LOCK], folder)
-    revision.copy(_files_of_images(artifacts.read_json(folder / META)), folder)
-    revision.copy_those_there(OPTIONAL, folder)
+    with open_revision(name) as revision:
+        revision.copy([LOCK], folder)
+        today = () if legacy.is_legacy(_read_yaml(folder / LOCK)) else NEEDED_TODAY
+        revision.copy([path for path in (*NEEDED, *today) if path != LOCK], folder)
+        revision.copy(_files_of_images(artifacts.read_json(folder / META)), folder)
+        revision.copy_those_there(OPTIONAL, folder)
