@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import yaml
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -14,6 +15,7 @@ from dvc.scm import RevError, SCMError
 
 from src import artifacts
 from src.errors import InputError
+from src.report import legacy
 
 WORKSPACE = "workspace"  # stands for the files as they are
 PIPELINE = Path("dvc.yaml")
@@ -38,11 +40,11 @@ class Revision:
             InputError: the revision has no such file, or its content is not in DVC's cache.
         """
         for path in paths:
-            if not self.system.exists(path.as_posix()):
-                raise InputError(f"{self.name}: has no {path}; was the pipeline run there?")
             try:
                 self._copy(path, folder)
             except (OSError, DvcException) as error:
+                if not self._had(path):
+                    raise InputError(f"{self.name}: has no {path}; was the pipeline run there?") from error
                 raise InputError(
                     f"{self.name}: {path} is not in DVC's cache; `dvc exp apply {self.name}` or "
                     f"`git checkout {self.name}`, then `dvc repro` to make it again"
@@ -55,6 +57,11 @@ class Revision:
                 self._copy(path, folder)
             except (OSError, DvcException):
                 (folder / path).unlink(missing_ok=True)
+
+    def _had(self, path: Path) -> bool:
+        """Whether the pipeline wrote it; what is in a folder is not known if the cache lacks the folder."""
+        outputs = legacy.outputs(yaml.safe_load(self.system.read_text(LOCK.as_posix())))
+        return self.system.exists(path.as_posix()) or any(map(path.is_relative_to, outputs))
 
     def _copy(self, path: Path, folder: Path) -> None:
         target = folder / path
