@@ -84,7 +84,7 @@ def open_revision(name: str) -> Iterator[Revision]:
         raise InputError("an empty name is not a revision")
     if not PIPELINE.is_file():
         raise InputError(
-            f"{Path.cwd()}: has no {PIPELINE}, so it is no project; revisions are looked up in one"
+            f"{Path.cwd()}: not the root of a project (it has no {PIPELINE}); revisions are looked up there"
         )
     with ExitStack() as stack:
         try:
