@@ -51,7 +51,7 @@ def why_not_imported(error: BaseException) -> str:
     module = Path(*error.name.split("."), *(of_package.groups() if of_package else ()))
     for path in (module.with_suffix(".py"), module):
         if problem := why_missing(path):
-            return f"{path.as_posix()}: {problem}"
+            return f"{path.as_posix()} {problem}"
     return ""
 
 

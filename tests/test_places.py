@@ -127,7 +127,7 @@ def test_a_new_module_that_git_does_not_know(original, copy, line, said, late):
     assert done.returncode == 1
     if said:
         [shown] = done.stderr.splitlines()
-        assert shown.startswith(f"train: {said}: is in the project, but not in the copy of it")
+        assert shown.startswith(f"train: {said} is in the project, but not in the copy of it")
         assert f"git add {'' if said == 'src/family' else '-N '}{said}`" in shown
     else:
         assert "Error: " in done.stderr.splitlines()[-1]

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import yaml
 from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException
+from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
 from dvc.scm import RevError, SCMError
+from dvc_data.index import DataIndexDirError
 
-from src import artifacts
+from src import artifacts, places
 from src.errors import InputError
 from src.report import legacy
 
 WORKSPACE = "workspace"  # stands for the files as they are
 PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
+NOT_THERE = (OSError, DvcException, DataIndexDirError)
 
 
 class Revision:
@@ -42,7 +44,7 @@ class Revision:
         for path in paths:
             try:
                 self._copy(path, folder)
-            except (OSError, DvcException) as error:
+            except NOT_THERE as error:
                 if not self._had(path):
                     raise InputError(f"{self.name}: has no {path}; was the pipeline run there?") from error
                 raise InputError(
@@ -55,7 +57,7 @@ class Revision:
         for path in paths:
             try:
                 self._copy(path, folder)
-            except (OSError, DvcException):
+            except NOT_THERE:
                 (folder / path).unlink(missing_ok=True)
 
     def _had(self, path: Path) -> bool:
@@ -82,16 +84,17 @@ def open_revision(name: str) -> Iterator[Revision]:
     """
     if not name:
         raise InputError("an empty name is not a revision")
-    if not PIPELINE.is_file():
+    if not PIPELINE.is_file() or not (places.dvc_root() / Repo.DVC_DIR).is_dir():
+        needed = f"{PIPELINE}, and {Repo.DVC_DIR} there or above"
         raise InputError(
-            f"{Path.cwd()}: not the root of a project (it has no {PIPELINE}); revisions are looked up there"
+            f"{Path.cwd()}: not the root of a project (which has {needed}); revisions are looked up there"
         )
     with ExitStack() as stack:
         try:
             repo = stack.enter_context(Repo())  # its root may be above the project, and git's above that
             stack.enter_context(repo.switch(name))
             repo.dvcfs.read_text(LOCK.as_posix())  # `exists` would say no where there is no such revision
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotDvcRepoError) as error:  # the latter: the commit is older than .dvc
             raise InputError(
                 f"{name}: has no dvc.lock and therefore no results; was the pipeline run there?"
             ) from error
