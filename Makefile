@@ -10,6 +10,10 @@ DEMO := -S dataset=sample
 IDENTITY := $(shell git config user.name >/dev/null && git config user.email >/dev/null || echo \
 	GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost)
 
+# The way from the root of the git repository to here, and from DVC's: empty, or ending in a slash.
+BELOW_GIT = $(shell git rev-parse --show-prefix)
+BELOW_DVC = $(shell [ -d .dvc ] || git rev-parse --show-prefix)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo seeds experiments test faults lint format bench audit lock vega
 
@@ -25,11 +29,11 @@ setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 G
 	@touch $@
 
 demo: setup ## run the whole pipeline on the images in the repository, as the experiment `demo`; leaves your files alone
+	@python -m src.copies
 	@dvc exp remove --quiet demo 2>/dev/null || true
 	$(IDENTITY) dvc exp run --temp --name demo $(DEMO)
 	@rm -rf demo && mkdir demo
-	@dvc get --quiet . metrics --rev demo --out demo/metrics
-	@dvc get --quiet . plots --rev demo --out demo/plots
+	@for folder in metrics plots; do dvc get --quiet . "$(BELOW_GIT)$$folder" --rev demo --out demo/$$folder || exit; done
 	@echo
 	@python -c "import json; print('test accuracy:', format(json.load(open('demo/metrics/test.json'))['accuracy'], '.1%'))"
 	@printf 'report:        ' && python -m src.report demo -o demo/report.html
@@ -46,7 +50,7 @@ HIDDEN := Created|per_class|support|accuracy_|balanced_|macro_f1|false_rejection
 
 experiments: setup ## list the experiments, best first, with their results and what was changed
 	@dvc exp show --no-pager --only-changed --hide-workspace --drop '$(HIDDEN)' \
-		--sort-by metrics/test.json:accuracy --sort-order desc
+		--sort-by '$(BELOW_DVC)metrics/test.json:accuracy' --sort-order desc
 
 test: setup ## run the tests
 	python -m pytest

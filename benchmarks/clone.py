@@ -53,7 +53,9 @@ class Clone:
 @contextmanager
 def clone() -> Iterator[Clone]:
     """Inside, the clone is there."""
+    here = Clone(Path.cwd())
+    # The project may be a folder of a larger repository.
+    root, below = (here.run("git", "rev-parse", f"--show-{what}")[:-1] for what in ("toplevel", "prefix"))
     with tempfile.TemporaryDirectory() as folder:
-        made = Clone(Path(folder))
-        made.run("git", "clone", "--quiet", str(Path.cwd()), folder)
-        yield made
+        here.run("git", "clone", "--quiet", root, folder)
+        yield Clone(Path(folder, below))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recipes import PUBLISHED
 from src.command import run_main
+from src.copies import require_possible
 from src.errors import InputError
 from src.overrides import check_keys
 
@@ -17,6 +18,7 @@ from src.overrides import check_keys
 def main() -> None:
     flags = sys.argv[1:]
     check(flags)
+    require_possible()
     refused = []
     for name in PUBLISHED:
         recipe = Path("recipes", name).read_text(encoding="utf-8").split()

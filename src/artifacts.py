@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from src import places
 from src.errors import InputError
 
 PARAMS = Path("params.yaml")
@@ -66,10 +67,9 @@ TEMPORARY_PREFIX = ".tmp-"  # the beginning of a name that git ignores; the writ
 def outside_runs(path: Path) -> Path:
     """Where a file lies that outlives runs and experiments: ignored by git, and no output of DVC's.
 
-    DVC runs `--temp` and queued experiments in a copy that is thrown away when they fail; DVC_ROOT names
-    the project they were started from.
+    DVC runs `--temp` and queued experiments in a copy that is thrown away when they fail.
     """
-    return Path(os.environ.get("DVC_ROOT", ".")) / path
+    return places.project() / path
 
 
 def require(path: Path) -> Path:

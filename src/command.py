@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import NoReturn
 
-from src import artifacts
+from src import artifacts, places
 from src.errors import GateError, InputError
 
 
@@ -40,6 +41,17 @@ def run_main(name: str, main: Callable[[], None], status: int = 1) -> None:
         end(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}")
     except KeyboardInterrupt:
         end("interrupted")
+
+
+def _end_in_one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A new module is missed while a stage imports what it needs, before it calls `run_main`."""
+    if problem := places.why_not_imported(error):
+        print(f"{os.environ.get('DVC_STAGE', 'import')}: {problem}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end_in_one_line
 
 
 @contextmanager

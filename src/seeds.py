@@ -13,6 +13,7 @@ from pathlib import Path
 
 from src import artifacts
 from src.command import run_main
+from src.copies import require_possible
 from src.download.names import counted
 from src.errors import InputError
 from src.overrides import params_with
@@ -27,6 +28,7 @@ EXAMPLE = "for example: make seeds NAME=base SEEDS=0,1,2 FLAGS='-S epochs=24'"
 
 def main(arguments: list[str] | None = None) -> None:
     name, seeds, changes = _read(arguments)
+    require_possible()
     wanted = params_with(changes)
     names = [f"{name}-{SEED}{seed}" for seed in seeds]
     finished = [one for one in names if _is_finished(one, wanted)]

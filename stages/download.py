@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from src import artifacts, schema
+from src import artifacts, copies, schema
 from src.command import run_main
 from src.data.dataset import save_dataset
 from src.download import cifar10
@@ -13,6 +13,9 @@ from src.params import Params, load_params
 
 def main() -> None:
     params = load_params()
+    own = {"images.path": params.images.path, "images.table": params.images.table}
+    for line in copies.foresee(own if params.dataset == "images" else {}):
+        print(line)
     if params.dataset == "images":
         import_own(params)
         return

@@ -53,6 +53,15 @@ def set_params(folder: Path, changes: Mapping[str, Any]) -> None:
     replace(path, yaml.safe_dump(content, sort_keys=False))
 
 
+def enter_copy(original: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be where DVC runs a stage of an experiment with `--temp`: in a copy, here an empty one."""
+    copy = original / ".dvc/tmp/exps/standalone/tmp0"
+    (copy / ".dvc").mkdir(parents=True)
+    monkeypatch.setenv("DVC_ROOT", str(original))
+    monkeypatch.chdir(copy)
+    return copy
+
+
 def replace(path: Path, content: str | bytes) -> None:
     """Write a file that may be a link to another project's."""
     path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import pytest
 
 from src import artifacts
 from src.errors import InputError
+from tests.project import enter_copy
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -141,7 +142,6 @@ def test_a_read_only_folder(tmp_path):
 
 
 def test_what_outlives_runs_lies_in_the_project_that_started_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert artifacts.outside_runs(artifacts.CHECKPOINTS) == tmp_path / ".checkpoints"
-    monkeypatch.delenv("DVC_ROOT")
     assert artifacts.outside_runs(artifacts.CHECKPOINTS) == artifacts.CHECKPOINTS
+    enter_copy(tmp_path, monkeypatch)
+    assert artifacts.outside_runs(artifacts.CHECKPOINTS) == tmp_path / ".checkpoints"

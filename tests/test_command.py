@@ -7,6 +7,7 @@ import pytest
 
 from src.command import run_main
 from src.errors import GateError, InputError
+from tests.project import enter_copy
 
 
 @pytest.fixture(autouse=True)
@@ -138,9 +139,7 @@ def test_finished_files_are_kept(project, dead):
 
 
 def test_a_temporary_copy_cleans_where_its_project_keeps_checkpoints(project, dead, monkeypatch):
-    (project / "copy").mkdir()
     leave(project, dead)
-    monkeypatch.setenv("DVC_ROOT", str(project))
-    monkeypatch.chdir(project / "copy")
+    enter_copy(project, monkeypatch)
     run_main("train", lambda: None)
     assert {path.parent.name for path in remaining(project)} == {"data", "metrics", "plots"}

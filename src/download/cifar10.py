@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src import artifacts
+from src import artifacts, places
 from src.data.dataset import Dataset, Split
 from src.errors import InputError
 from src.network import SourceError, download_file, peer
@@ -159,7 +159,7 @@ def _dataset(batches: Batches) -> Dataset:
 def _from_override(place: str) -> Batches:
     if place.startswith(("http://", "https://")):
         return _from_url(place)
-    path = Path(os.path.expanduser(place))  # noqa: PTH111 (leaves an unknown ~user alone)
+    path = places.given(place)
     if path.is_dir():
         return _from_folder(path)
     if path.is_file():

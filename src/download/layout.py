@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from src import places
 from src.download.grouping import set_groups
 from src.download.names import counted, first_few, has_control_character, natural_key, shown
 from src.download.table import METADATA, PARTS, check_repeated, look_up, read_labels
@@ -53,6 +54,8 @@ def list_images(config: ImagesConfig) -> Listing:
     """
     root = Path(config.path)
     if not root.is_dir():
+        if problem := places.why_missing(root):
+            raise InputError(f"images.path: {config.path} {problem}")
         problem = "is not a folder" if root.exists() else "does not exist"
         raise InputError(f"images.path: {config.path} {problem}; it should contain a folder for each class")
     labels, notes = read_labels(Path(config.table))

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from src import places
 from src.download.names import counted, first_few, shown
 from src.download.walk import name_problem
 from src.errors import InputError
@@ -46,9 +47,11 @@ def read_labels(path: Path) -> tuple[pd.DataFrame, list[str]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(
-            f"images.table: {path} does not exist; it needs the columns file and label, and may have no rows"
-        ) from None
+        problem = (
+            places.why_missing(path)
+            or "does not exist; it needs the columns file and label, and may have no rows"
+        )
+        raise InputError(f"images.table: {path} {problem}") from None
     except OSError as error:
         raise InputError(f"images.table: {path} cannot be read: {(error.strerror or '').lower()}") from None
     table, notes = (_read_parquet(content, path), []) if content[:4] == b"PAR1" else _read_csv(content, path)

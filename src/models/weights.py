@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from src import places
 from src.errors import InputError
 from src.models.library_sizes import Statistics, tensorflow_twin
 
@@ -30,17 +31,17 @@ def read(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing or damaged, or holds something else.
     """
-    path = Path(path)
-    if not path.is_file():
+    file = places.given(path)
+    if not file.is_file():
         raise InputError(
             f"weights: {str(path)!r} is not a file; should be none, default, or a file with weights"
         )
     try:
-        if path.suffix == ".safetensors":
+        if file.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+            return load_file(file)
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make torch raise almost anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from src import artifacts
+from src import artifacts, places
 from src.params import Params
 
 
@@ -47,7 +47,7 @@ def fingerprint_of_training(params: Params, environment: Mapping[str, Any], stag
     code = [stage, *(Path(module.__file__) for module in modules if module.__file__)]
     data = [artifacts.DATASET / "meta.json", artifacts.MEAN_STD]  # meta.json has the checksums of the arrays
     if params.weights not in ("none", "default"):
-        data.append(Path(params.weights))
+        data.append(places.given(params.weights))
     facts = {"params": params.model_dump(exclude=irrelevant), "environment": environment}
     return fingerprint(facts, [*code, *data])
 

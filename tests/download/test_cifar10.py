@@ -18,6 +18,7 @@ from src.data.dataset import Dataset, load_dataset, save_dataset
 from src.download import cifar10, sample
 from src.errors import InputError
 from src.network import SourceError
+from tests.project import enter_copy
 
 ROWS = 20
 
@@ -103,6 +104,16 @@ def test_archives_and_folders(fake, tmp_path, monkeypatch, form, unpacked):
         inner = next(path for path in tmp_path.iterdir() if path.is_dir())
         place = inner if unpacked is True else tmp_path
     monkeypatch.setenv(cifar10.OVERRIDE, str(place))
+    fake.check(cifar10.fetch(lambda _: None))
+
+
+def test_a_relative_path_is_one_from_the_project_in_a_copy_of_it_too(fake, tmp_path, monkeypatch):
+    fake.binary_archive(tmp_path / "archive.tar.gz")
+    monkeypatch.setenv(cifar10.OVERRIDE, "../archive.tar.gz")
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    fake.check(cifar10.fetch(lambda _: None))
+    enter_copy(tmp_path / "project", monkeypatch)
     fake.check(cifar10.fetch(lambda _: None))
 
 

@@ -17,6 +17,7 @@ from src.preprocessing import Preprocessing
 from tests.download import folders
 from tests.download.folders import imported, picture, pictures, write, write_table
 from tests.download.pictures import encode, jpeg, oddities, photograph, plain, ramp, truncated
+from tests.project import enter_copy
 
 # Each file of one folder, and what must come of it:
 # `as X`: used, of class X; `skipped: reason`; `passed over`; `remark: X`: used, and pointed at.
@@ -251,6 +252,22 @@ def test_what_cannot_be_trained_on_is_one_line(case, tmp_path, monkeypatch):
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_a_copy_of_the_project_may_lack_them(project, monkeypatch):
+    write(Path("mine"), AB)
+    write_table(path=Path("mine.csv"))
+    enter_copy(project, monkeypatch)
+    write(Path("here"), AB)
+    for changes, line in (
+        ({"path": "mine"}, "images.path: mine is in the project, but not in the copy of it where DVC runs"),
+        (
+            {"path": "here", "table": "mine.csv"},
+            "images.table: mine.csv is in the project, but not in the",
+        ),
+    ):
+        with pytest.raises(InputError, match=line):
+            imported(**changes)
 
 
 def test_what_is_skipped_is_written_down_before_it_stops(project):

@@ -26,6 +26,7 @@ from src.errors import InputError
 from src.preprocessing import Preprocessing
 from tests.conftest import ROOT
 from tests.download.pictures import RED, encode, jpeg, oddities, photograph, plain, quadrants
+from tests.project import enter_copy
 
 HOW = Preprocessing(size=24)
 # Fills a store as a stage would, in a process of its own.
@@ -34,6 +35,7 @@ import sys
 from pathlib import Path
 from src.download import processes, store
 from src.preprocessing import Preprocessing
+from tests.project import enter_copy
 if __name__ == "__main__":
     processes.IN_PROCESS, processes.BATCH, store.COMMIT_SECONDS = 2, 4, 0.05
     with store.ImageStore(Preprocessing(size=24), "raw") as images:
@@ -161,7 +163,7 @@ def test_settings_never_meet(project):
 
 
 def test_it_lies_in_the_project_that_an_experiment_was_started_from(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "parent"))
+    enter_copy(tmp_path / "parent", monkeypatch)
     with ImageStore(HOW, "raw") as images:
         assert images.path.parent == tmp_path / "parent" / ".images"
 

@@ -14,6 +14,7 @@ ROWS = [
     ["stages"],
     [
         "src.compare",
+        "src.copies",
         "src.corrections",
         "src.cross_validation",
         "src.dataset_report",
@@ -31,6 +32,7 @@ ROWS = [
     ["src.params", "src.progress", "src.cpus"],
     ["src.params_file", "src.defaults", "src.preprocessing"],
     ["src.artifacts"],
+    ["src.places"],
     ["src"],
     ["src.errors", "src.isolation", "src.supported"],
 ]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from src.training.checkpoint import CheckpointFile, fingerprint
+from tests.project import enter_copy
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +39,7 @@ def test_another_training_has_another_file():
 
 
 def test_temporary_copies_of_a_project_share_its_checkpoints(tmp_path, monkeypatch):
-    (tmp_path / "copy").mkdir()
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.chdir(tmp_path / "copy")
+    enter_copy(tmp_path, monkeypatch)
     CheckpointFile("key").save({})
     assert (tmp_path / ".checkpoints/key.pt").exists()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from src import artifacts
 from src.data.dataset import Dataset
 from src.errors import InputError
 from src.evaluation.inference import predict_logits
@@ -17,6 +18,7 @@ from src.training.fit import Checkpoints, fit, unsure_below
 from src.training.loop import Epoch, best_epoch
 from src.training.setup import TrainingSetup, set_up_training
 from tests.conftest import ROOT
+from tests.project import enter_copy
 from tests.training.small_net import SmallClassifier
 
 CPU = Hardware(torch.device("cpu"), torch.float32)
@@ -215,11 +217,9 @@ def test_the_threshold_rejects_a_twentieth_of_the_right_answers(tiny):
 
 
 def test_features_lie_outside_of_the_copy_that_a_run_works_in(tiny, project, monkeypatch):
-    (project / "copy/data/dataset").mkdir(parents=True)
-    (project / "copy/data/dataset/meta.json").write_text("{}")
-    monkeypatch.setenv("DVC_ROOT", str(project))
     weights = str(Path("weights.pt").resolve())
-    monkeypatch.chdir(project / "copy")
+    copy = enter_copy(project, monkeypatch)
+    artifacts.write_json(artifacts.DATASET / "meta.json", {})
     run(few(tiny), params_for(weights=weights))
     assert len(list((project / ".features").iterdir())) == 1
-    assert not (project / "copy/.features").exists()
+    assert not (copy / ".features").exists()

@@ -5,6 +5,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from src.training.loop import Epoch
 from src.training.tensorboard import TensorBoardLog
+from tests.project import enter_copy
 
 
 def read(folder: Path) -> dict[tuple[str, int], float]:
@@ -20,7 +21,7 @@ def read(folder: Path) -> dict[tuple[str, int], float]:
 
 
 def test_a_log_is_written_as_it_goes_and_replaces_the_one_before(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    enter_copy(tmp_path, monkeypatch)
     monkeypatch.setenv("DVC_EXP_NAME", "mine")
     folder = tmp_path / "plots/tensorboard/mine"
     for _ in range(2):
@@ -42,7 +43,7 @@ def test_a_log_is_written_as_it_goes_and_replaces_the_one_before(tmp_path, monke
 
 
 def test_a_run_without_a_name_is_the_workspaces(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     TensorBoardLog()
     assert (tmp_path / "plots/tensorboard/workspace").is_dir()
