@@ -9,10 +9,13 @@ from dvc.scm import SCMError
 from tabulate import tabulate
 
 from recipes import PUBLISHED
+from src.command import run_main
+from src.errors import GIT, border
 
 COLUMNS = ("recipe", "reported", "reached", "training accuracy", "dataset", "epochs")
 
 
+@border(*GIT)
 def row(recipe: str) -> list[str]:
     """Its line in the table; reported and reached are accuracies on the test images."""
     reported = "not stated" if PUBLISHED[recipe] is None else f"{PUBLISHED[recipe]:.2%}"
@@ -31,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main("results", main)

@@ -29,10 +29,10 @@ ROWS = [
     ["src.hardware", "src.figures", "src.schema", "src.command", "src.network", "src.workers"],
     ["src.overrides"],
     ["src.params", "src.progress", "src.cpus"],
-    ["src.params_file", "src.defaults", "src.preprocessing"],
+    ["src.params_file", "src.defaults", "src.preprocessing", "src.outputs"],
     ["src.artifacts"],
     ["src"],
-    ["src.errors", "src.isolation", "src.supported"],
+    ["src.errors", "src.isolation", "src.supported", "src.streams"],
 ]
 LEVELS = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
 
