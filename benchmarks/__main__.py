@@ -1,6 +1,7 @@
 """Runs the benchmarks: `python -m benchmarks [--quick] [--json FILE] [NAME …]`."""
 
 import argparse
+import json
 from pathlib import Path
 
 from benchmarks import (
@@ -15,9 +16,9 @@ from benchmarks import (
     training_step,
 )
 from benchmarks.recipes import with_recipe
-from src import artifacts
 from src.command import run_main
 from src.hardware import choose_hardware
+from src.outputs import write_output
 from src.params import load_params
 
 
@@ -59,7 +60,8 @@ def main() -> None:
         for key, value in figures[name].items():
             print(f"  {key:<42}{value:>12,.2f}")
     if options.json:
-        artifacts.write_json(options.json, {"hardware": str(hardware), **figures})
+        content = {"hardware": str(hardware), **figures}
+        write_output(options.json, json.dumps(content, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 from tabulate import tabulate
 
-from src.command import printing, run_main
+from src.command import run_main
 from src.evaluation.significance import SIGNIFICANCE_LEVEL
 from src.report.two_way import Difference, difference_of
 
@@ -168,10 +168,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.false_alarms")
     parser.add_argument("--trials", type=int, default=2_000, help="comparisons a row (default: 2000)")
     options = parser.parse_args(arguments)
-    with printing():
-        for title, table in (("False alarms", false_alarms), ("Power", power)):
-            print(f"{title}, {options.trials:,} comparisons a row; the numbers are seeds a side\n")
-            print(tabulate(table(options.trials), headers="keys", showindex=False, tablefmt="github"), "\n")
+    for title, table in (("False alarms", false_alarms), ("Power", power)):
+        print(f"{title}, {options.trials:,} comparisons a row; the numbers are seeds a side\n")
+        print(tabulate(table(options.trials), headers="keys", showindex=False, tablefmt="github"), "\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score
 from tabulate import tabulate
 
 from src import schema
-from src.command import printing, run_main
+from src.command import run_main
 from src.errors import InputError
 from src.evaluation.label_issues import find_label_issues, label_quality
 from src.evaluation.predictions import Predictions
@@ -37,9 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     predictions = read_run(options.revision).predictions
     indices, wrong = read_verdicts(options.verdicts, predictions)
-    with printing():
-        print(f"{len(indices)} images judged, {wrong.sum()} labels wrong")
-        print(tabulate(compare(predictions, indices, wrong), headers="keys", showindex=False, floatfmt=".3f"))
+    print(f"{len(indices)} images judged, {wrong.sum()} labels wrong")
+    print(tabulate(compare(predictions, indices, wrong), headers="keys", showindex=False, floatfmt=".3f"))
 
 
 def read_verdicts(path: Path, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:

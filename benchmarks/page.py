@@ -7,6 +7,8 @@ from statistics import median
 
 from playwright.sync_api import Browser, sync_playwright
 
+from src.command import run_main
+
 ROUNDS = 11
 # Milliseconds from the start of the navigation until each is there, looked for in every frame. They count
 # when they have been painted: in the frame after the one that finds them.
@@ -57,6 +59,10 @@ def _visit(browser: Browser, file: Path) -> dict[str, float]:
     return times
 
 
-if __name__ == "__main__":
+def main() -> None:
     for name, milliseconds in measure(Path(sys.argv[1])).items():
         print(f"{name:<16}{milliseconds:>7.0f} ms")
+
+
+if __name__ == "__main__":
+    run_main("page", main)

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.epoch import random_split
+from src.command import run_main
 from src.models.registry import create_model
 
 
@@ -42,4 +43,4 @@ def main(name: str, batch_size: int, images: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    run_main("textbook", lambda: main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

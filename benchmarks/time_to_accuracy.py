@@ -15,6 +15,7 @@ from benchmarks.recipes import with_recipe
 from benchmarks.textbook import images_per_second
 from src import artifacts
 from src.command import run_main
+from src.outputs import write_output
 from src.params import load_params
 
 CIFAR10 = 50_000  # training images
@@ -43,7 +44,7 @@ def main() -> None:
         f"mean ratio {mean(row['ratio'] for row in rows):.2f}"
     )
     if options.json:
-        artifacts.write_json(options.json, {"runs": rows})
+        write_output(options.json, json.dumps({"runs": rows}, indent=2) + "\n")
 
 
 def measure(project: Clone, seed: int, textbook_images: int) -> dict[str, float]:

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from recipes import PUBLISHED
 from src.artifacts import PARAMS, TEST_METRICS, TRAIN_METRICS, read_json
+from src.command import run_main
 from src.errors import InputError
 from src.report.revision import files_of
 
@@ -33,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main("results", main)

@@ -1,21 +1,22 @@
-"""What every stage and command does as a process: start clean, end in one line."""
+"""What every stage and command does as a process: start clean, print to anybody, end in one line."""
 
-import io
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import tempfile
+import traceback
+from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn
 
-from src import artifacts, places
-from src.errors import GateError, InputError
+from src import artifacts, places, streams
+from src.errors import GateError, InputError, LibraryError, reason_of
 
 
 def run_main(name: str, main: Callable[[], None], status: int = 1) -> None:
-    """Run a stage or a command; an error the user can fix ends it with one line.
+    """Run a stage or a command; any error ends it with one line.
 
-    What killed processes left half-written in the project is removed first.
+    What killed processes left half-written in the project is removed first. The traceback of an error that
+    nobody foresaw goes to a file; with BLINDSPOT_DEBUG=1 it is shown.
 
     Args:
         name: what the line begins with.
@@ -27,20 +28,27 @@ def run_main(name: str, main: Callable[[], None], status: int = 1) -> None:
         print("\n".join(f"{name}: {line}" for line in message.splitlines()), file=sys.stderr)
         sys.exit(status)
 
+    streams.set_up()
     try:
-        artifacts.remove_leftovers()
-        main()
+        try:
+            artifacts.remove_leftovers()
+            main()
+        finally:
+            sys.stdout.flush()  # here, where it is an error like others if that does not work
     except GateError as error:
         end(str(error), 1)
     except InputError as error:
         end(str(error))
-    except OSError as error:
-        # A full disk, a folder without write permission: the system's own words say it best.
-        if error.filename is None and error.strerror is None:
-            raise
-        end(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}")
     except KeyboardInterrupt:
         end("interrupted")
+    except Exception as error:
+        if os.environ.get("BLINDSPOT_DEBUG", "0") not in ("", "0"):
+            traceback.print_exception(error)
+            sys.exit(status)
+        if isinstance(error, OSError) and error.strerror:
+            end(reason_of(error))  # a full disk, a folder without write permission: the system says it best
+        what = str(error) if isinstance(error, LibraryError) else f"unexpected error: {reason_of(error)}"
+        end(f"{what}; {_keep_traceback(name, error)}")
 
 
 def _end_in_one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -54,17 +62,19 @@ def _end_in_one_line(kind: type[BaseException], error: BaseException, trace: Tra
 sys.excepthook = _end_in_one_line
 
 
-@contextmanager
-def printing() -> Iterator[None]:
-    """Inside, text is printed as UTF-8, whatever Windows thinks of arrows; names of files keep their bytes.
-
-    It is no failure that `head` stops reading; the block ends then.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
+def _keep_traceback(name: str, error: Exception) -> str:
+    """Write it to a temporary file; returns where it can be seen."""
+    text = "".join(traceback.format_exception(error))
     try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain once more when it flushes on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix=f"blindspot-{name}-",
+            suffix=".txt",
+            delete=False,
+            encoding="utf-8",
+            errors=streams.ESCAPE,
+        ) as file:
+            file.write(text)
+        return f"the traceback is in {file.name}"
+    except OSError:  # no place to write to
+        return "BLINDSPOT_DEBUG=1 shows the traceback"

@@ -5,9 +5,9 @@ import json
 import sys
 from pathlib import Path
 
-from src import artifacts
-from src.command import printing, run_main
+from src.command import run_main
 from src.errors import InputError
+from src.outputs import is_replaced, is_standard_output, write_output
 from src.report import group_tables, tables
 from src.report.comparison import Comparison, Outcome, compare
 from src.report.gates import Facts, Gates
@@ -33,17 +33,18 @@ def main(arguments: list[str] | None = None) -> None:
     a, b = read_group(options.a), read_group(options.b)
     single = len(a.runs) == len(b.runs) == 1
     comparison = compare(a.runs[0], b.runs[0]) if single else compare_groups(a, b)
-    if options.html or options.output:
+    target = options.output or (PAGE if options.html else None)
+    if target:
         if isinstance(comparison, GroupComparison):
             raise InputError("--html: there are only pages about one run on each side")
         from src.report import page  # not needed for a table
 
-        target = options.output or PAGE
-        artifacts.write_text(target, page.render(comparison, target))
-        # Not among what --json and --md print for others to read.
-        print(f"page: {target.resolve().as_uri()}", file=sys.stderr)
-    with printing():
-        print(_text(comparison, options))
+        write_output(target, page.render(comparison, target))
+        if is_replaced(target):  # not among what --json and --md print for others to read
+            print(f"page: {target.resolve().as_uri()}", file=sys.stderr)
+    print(
+        _text(comparison, options), file=sys.stderr if target and is_standard_output(target) else sys.stdout
+    )
     gates.check(_facts(comparison))
 
 
@@ -94,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     form.add_argument("--md", action="store_true", help="print Markdown, for a pull request")
     parser.add_argument("--html", action="store_true", help=f"also write a page with the pictures, to {PAGE}")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the page to FILE")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write the page to FILE; - is standard output"
+    )
     gates = parser.add_argument_group("gates", "for CI; X is a percentage of the test images, such as 0.5%")
     gates.add_argument("--fail-if-worse-by", metavar="X", help="fail if B is surely worse by more than X")
     gates.add_argument(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from src import artifacts
-from src.command import printing, run_main
+from src.command import run_main
 from src.data.corrections import (
     COLUMNS,
     VERDICTS,
@@ -26,9 +26,7 @@ from src.errors import InputError, suggest
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
-    with printing():
-        apply(options.file)
+    apply(_parser().parse_args(arguments).file)
 
 
 def apply(path: Path) -> None:

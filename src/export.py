@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from src.evaluation.inference import answerer_of
 from src.evaluation.predictions import read_predictions
 from src.hardware import Hardware, set_up_torch
 from src.models.trained import TrainedModel, load_trained
+from src.outputs import is_standard_output, output_file
 from src.params import load_params
 from src.report.agreement import Ask, check, images_per_second
 from src.report.revision import WORKSPACE, files_of
@@ -60,21 +62,22 @@ def main(arguments: list[str] | None = None) -> None:
         set_up_torch(params.threads, deterministic=False)
         model = BytesToProbabilities(trained, params.evaluate.tta).eval()
         save, load, runtime = FORMATS[options.format]
-        with artifacts.atomic_file(target) as temporary:
+        with output_file(target) as temporary:
             with _one_line(f"{trained.name} cannot be exported as {options.format}"):
                 save(model, temporary, describe(trained, params.evaluate.tta))
                 answer = load(temporary)
             agreement = check(answer, in_memory(model), images, table)
             speeds = [f"{images_per_second(run, images):,.0f}" for run in (answer, in_memory(model))]
             del answer  # has the file open
-        size = trained.size
-    print(
-        f"{target}: {target.stat().st_size / 1e6:.1f} MB; takes {INPUT}, bytes "
-        f"(N, {size}, {size}, 3), and returns {OUTPUT} (N, {len(trained.classes)})"
+            size = f"{temporary.stat().st_size / 1e6:.1f} MB"
+    side, threads = trained.size, f"CPU, {torch.get_num_threads()} threads"
+    said = (
+        f"{target}: {size}; takes {INPUT}, bytes (N, {side}, {side}, 3), "
+        f"and returns {OUTPUT} (N, {len(trained.classes)})",
+        agreement,
+        f"{speeds[0]} images/s by {runtime}, {speeds[1]} by torch; {threads}",
     )
-    print(agreement)
-    threads = f"CPU, {torch.get_num_threads()} threads"
-    print(f"{speeds[0]} images/s by {runtime}, {speeds[1]} by torch; {threads}")
+    print(*said, sep="\n", file=sys.stderr if is_standard_output(target) else sys.stdout)
 
 
 def describe(trained: TrainedModel, tta: str) -> dict[str, str]:
@@ -212,7 +215,13 @@ def _parser() -> argparse.ArgumentParser:
         default=WORKSPACE,
         help="use the model of a branch, tag, commit or DVC experiment; default: the one in the workspace",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: model.onnx or model.pt2")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="- is standard output; default: model.onnx or model.pt2",
+    )
     return parser
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from src import artifacts
-from src.command import printing, run_main
+from src import artifacts, streams
+from src.command import run_main
 from src.download.names import natural_key, shown
 from src.download.reader import UnusableImage, read_image, read_whole
 from src.download.walk import walk
@@ -21,6 +21,7 @@ from src.errors import InputError
 from src.evaluation.inference import answerer_of, predict_views, probabilities
 from src.hardware import Hardware, choose_hardware, explain_out_of_memory, set_up_torch
 from src.models.trained import TrainedModel, load_trained
+from src.outputs import output_file
 from src.params import Params, load_params
 from src.preprocessing import Preprocessing
 from src.report.answers import Answer, csv_rows, lines
@@ -78,14 +79,15 @@ def main(arguments: list[str] | None = None) -> None:
     if options.heatmaps is not None:
         draw = _Heatmaps(options.heatmaps, predictor, params.gradcam.layers)
     answered = unusable = 0
-    with printing():
-        write = csv_rows(top) if options.csv else lines(trained.classes)
-        for answer in answers(list_files(options.files), predictor, top, draw):
-            answered, unusable = answered + (not answer.problem), unusable + bool(answer.problem)
-            write(answer)
-            sys.stdout.flush()  # for whoever waits for it at the other end of a pipe
-            if answer.problem:
-                print(f"predict: {shown(answer.file)}: {answer.problem}", file=sys.stderr)
+    write = csv_rows(top) if options.csv else lines(trained.classes)
+    for answer in answers(list_files(options.files), predictor, top, draw):
+        answered, unusable = answered + (not answer.problem), unusable + bool(answer.problem)
+        write(answer)
+        sys.stdout.flush()  # for whoever waits for it at the other end of a pipe
+        if answer.problem:
+            print(f"predict: {shown(answer.file)}: {answer.problem}", file=sys.stderr)
+        if draw is None and not streams.is_read():
+            return  # `head` has seen enough
     if not answered:
         raise InputError(
             f"no answers: {f'none of {unusable} files is usable' if unusable else 'no pictures'}"
@@ -101,7 +103,8 @@ def list_files(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
     for argument in arguments:
         names: Iterable[str] = [argument]
         if argument == STANDARD_INPUT:
-            names = (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer)
+            listed = sys.stdin.buffer if sys.stdin else ()  # closed from the start
+            names = (os.fsdecode(line.rstrip(b"\r\n")) for line in listed)
         for name in filter(None, names):
             if not _is_folder(name):
                 yield name, ""
@@ -195,7 +198,7 @@ class _Heatmaps:
         name = re.sub(r"[^\w.-]+", "_", path.stem)[:40]
         try:
             picture = lay_over(read_whole(path, how), heat, how)
-            with artifacts.atomic_file(self.folder / f"{self.count:05}-{name}.png") as temporary:
+            with output_file(self.folder / f"{self.count:05}-{name}.png") as temporary:
                 picture.save(temporary, "PNG")
         except UnusableImage as problem:  # what is left out of a small copy may be damaged
             remark = f"no heatmap: {problem}"

@@ -15,7 +15,7 @@ from src import artifacts
 from src.command import run_main
 from src.copies import require_possible
 from src.download.names import counted
-from src.errors import InputError
+from src.errors import GIT, InputError, border
 from src.overrides import params_with
 from src.params_file import flatten, read_mapping
 from src.report.groups import SEED, read_group
@@ -99,7 +99,8 @@ def _is_finished(name: str, wanted: dict[str, object]) -> bool:
         values = f"{params.get(key)!r} instead of {wanted.get(key)!r}"
         raise InputError(f"{name}: was run with another {key}, {values}; {remedy}")
     difference = ["git", "diff", "--name-only", "--relative", revision.commit, "--", *CODE_AND_DATA]
-    changed = subprocess.run(difference, capture_output=True, text=True, check=True).stdout.splitlines()
+    with border(*GIT):
+        changed = subprocess.run(difference, capture_output=True, text=True, check=True).stdout.splitlines()
     if changed:
         raise InputError(f"{name}: was run before {changed[0]} was changed; {remedy}")
     return True

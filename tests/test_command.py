@@ -1,12 +1,13 @@
 import errno
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from src.command import run_main
-from src.errors import GateError, InputError
+from src.errors import GateError, InputError, LibraryError
 from tests.project import enter_copy
 
 
@@ -55,11 +56,42 @@ def test_ctrl_c(ending):
     assert ending(KeyboardInterrupt()) == "train: interrupted"
 
 
-def test_a_bug_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        run_main("train", lambda: 1 / 0)
-    with pytest.raises(OSError, match="no number and no file"):
-        run_main("train", lambda: (_ for _ in ()).throw(OSError("no number and no file")))
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ZeroDivisionError("division by zero"), "unexpected error: ZeroDivisionError: division by zero"),
+        (KeyError("a\nb"), "unexpected error: KeyError: a b"),
+        (OSError("no number and no file"), "unexpected error: OSError: no number and no file"),
+        (LibraryError("git failed: why"), "git failed: why"),
+    ],
+)
+def test_of_what_nobody_foresaw_the_traceback_is_kept(ending, tmp_path, monkeypatch, error, line):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    said, _, path = ending(error).partition("; the traceback is in ")
+    assert said == f"train: {line}"
+    text = Path(path).read_text()
+    assert text.startswith("Traceback")
+    assert "in main" in text
+
+
+def test_there_may_be_no_place_for_a_traceback(ending, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/none")
+    assert ending(ZeroDivisionError()) == (
+        "train: unexpected error: ZeroDivisionError; BLINDSPOT_DEBUG=1 shows the traceback"
+    )
+
+
+def test_who_looks_for_a_bug_sees_its_traceback(ending, monkeypatch):
+    monkeypatch.setenv("BLINDSPOT_DEBUG", "1")
+    for error in (ZeroDivisionError(), LibraryError("git failed"), OSError(errno.ENOSPC, "full", "file")):
+        lines = ending(error, 2, status=2).splitlines()
+        assert lines[0].startswith("Traceback")
+        assert str(error) in lines[-1]
+
+
+def test_bad_input_has_no_traceback_even_then(ending, monkeypatch):
+    monkeypatch.setenv("BLINDSPOT_DEBUG", "1")
+    assert ending(InputError("epochs: missing")) == "train: epochs: missing"
 
 
 @pytest.fixture

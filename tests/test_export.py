@@ -1,6 +1,8 @@
 """Exported files say what the pipeline says, or do not come into being."""
 
+import io
 import json
+import zipfile
 
 import numpy as np
 import onnxruntime
@@ -64,6 +66,14 @@ def test_the_file_agrees_with_the_table(tiny, run, write_params, capsys, format,
     assert "on all 100 test images; probabilities differ by" in checked
     assert "images/s by" in speed
     assert printed.err == ""
+
+
+def test_a_file_on_standard_output(run, capsysbinary):
+    export.main(["pt2", "-o", "-"])
+    printed = capsysbinary.readouterr()
+    assert zipfile.is_zipfile(io.BytesIO(printed.out))
+    assert f"-: {len(printed.out) / 1e6:.1f} MB; takes images".encode() in printed.err
+    assert not list(run.glob("*.pt2"))
 
 
 @pytest.mark.parametrize("format", ["onnx", "pt2"])

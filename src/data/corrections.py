@@ -16,6 +16,7 @@ from src import artifacts, schema
 from src.data.dataset import PARTS, read_files
 from src.data.images import Images, chunks, open_images
 from src.errors import InputError
+from src.outputs import output_file
 
 # Where the image was when somebody looked at it, its file if it has one, which picture it is, the label that
 # it had, and what was said: `class` is the right one, only with `wrong`.
@@ -97,7 +98,7 @@ def refuse(path: Path, problems: Mapping[int, str]) -> None:
 def write_corrections(table: pd.DataFrame, path: Path = artifacts.CORRECTIONS) -> None:
     """Write what `read_corrections` reads, sorted: the same rows give the same bytes."""
     rows = sorted(table.to_dict("records"), key=_order)
-    with artifacts.atomic_file(path) as temporary:
+    with output_file(path) as temporary:
         frame = pd.DataFrame(rows, columns=list(COLUMNS))
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from src import artifacts
 from src.command import run_main
+from src.outputs import is_replaced, write_output
 from src.report import page
 from src.report.run import WORKSPACE, read_run
 
@@ -23,11 +23,17 @@ def main(arguments: list[str] | None = None) -> None:
         help="a branch, tag, commit or name of an experiment; default: the files in the workspace",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, default=REPORT, metavar="FILE", help=f"default: {REPORT}"
+        "-o",
+        "--output",
+        type=Path,
+        default=REPORT,
+        metavar="FILE",
+        help=f"- is standard output; default: {REPORT}",
     )
     options = parser.parse_args(arguments)
-    artifacts.write_text(options.output, page.render(read_run(options.revision), options.output))
-    print(options.output.resolve().as_uri())
+    write_output(options.output, page.render(read_run(options.revision), options.output))
+    if is_replaced(options.output):
+        print(options.output.resolve().as_uri())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from dvc.repo.experiments.utils import exp_refs
 
-from src.errors import InputError
+from src.errors import GIT, InputError, border
 from src.report.revision import WORKSPACE, is_revision, open_project
 from src.report.run import Run, read_run
 
@@ -66,6 +66,7 @@ def read_group(spec: str) -> Group:
     return Group(spec, tuple(runs), tuple(map(_seed, runs)))
 
 
+@border(*GIT)
 def names_of(spec: str) -> tuple[str, ...]:
     """The revisions that a name stands for.
 

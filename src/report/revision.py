@@ -19,7 +19,7 @@ from dvc.scm import RevError, SCMError, resolve_rev
 
 from src import artifacts
 from src.download.names import counted
-from src.errors import InputError
+from src.errors import GIT, InputError, border
 from src.report import legacy
 
 WORKSPACE = "workspace"  # stands for the files as they are
@@ -38,6 +38,7 @@ class Revision:
         InputError: there is none of that name, it has no results, or this is no project.
     """
 
+    @border(*GIT)
     def __init__(self, name: str) -> None:
         if not name:
             raise InputError("an empty name is not a revision")
@@ -46,7 +47,7 @@ class Revision:
             self.commit = resolve_rev(self.repo.scm, name)
             self.git = GitFileSystem(scm=self.repo.scm, rev=self.commit)
             with self._open(LOCK) as file:
-                self.outputs = legacy.outputs(yaml.load(file, LOADER))
+                lock = file.read()
         except FileNotFoundError as error:
             raise InputError(
                 f"{name}: has no dvc.lock and therefore no results; was the pipeline run there?"
@@ -60,11 +61,14 @@ class Revision:
                 f"{name}: not a branch, tag, commit or experiment; "
                 "`git branch` and `dvc exp list --name-only` list them"
             ) from error
-        except (yaml.YAMLError, KeyError, TypeError) as error:
-            raise InputError(f"{name}: its dvc.lock is damaged ({type(error).__name__})") from error
         except (DvcException, SCMError, AttributeError) as error:  # AttributeError: it names no commit
             raise InputError(f"{name}: cannot be read: {error}") from error
+        try:
+            self.outputs = legacy.outputs(yaml.load(lock, LOADER))
+        except (yaml.YAMLError, KeyError, TypeError) as error:
+            raise InputError(f"{name}: its dvc.lock is damaged ({type(error).__name__})") from error
 
+    @border(*GIT)
     def copy(self, paths: Iterable[Path], folder: Path, optional: Iterable[Path] = ()) -> None:
         """Have files at their usual places in another folder, to be read there, never to be changed.
 
@@ -150,6 +154,7 @@ class Revision:
         )
 
 
+@border(*GIT)
 def open_project() -> Repo:
     """DVC's view of the project in the working folder.
 
@@ -166,6 +171,7 @@ def open_project() -> Repo:
         raise InputError(f"{Path.cwd()}: {error}") from error
 
 
+@border(*GIT)
 def is_revision(name: str) -> bool:
     """Whether there is a branch, tag, commit or experiment of that name; or several experiments.
 

@@ -7,6 +7,7 @@ import pytest
 from tests.project import STAGES, stages_run
 
 HOSTILE = {
+    "PYTHONUTF8": "0",
     "MPLBACKEND": "none",
     "OMP_NUM_THREADS": "7",
     "OMP_DYNAMIC": "true",

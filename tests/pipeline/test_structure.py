@@ -14,7 +14,6 @@ ROWS = [
     ["stages"],
     [
         "src.compare",
-        "src.copies",
         "src.corrections",
         "src.cross_validation",
         "src.dataset_report",
@@ -27,14 +26,15 @@ ROWS = [
     ["src.evaluation"],
     ["src.download"],
     ["src.data", "src.models"],
+    ["src.copies"],
     ["src.hardware", "src.figures", "src.schema", "src.command", "src.network", "src.workers"],
     ["src.overrides"],
     ["src.params", "src.progress", "src.cpus"],
-    ["src.params_file", "src.defaults", "src.preprocessing"],
+    ["src.params_file", "src.defaults", "src.preprocessing", "src.outputs"],
     ["src.artifacts"],
     ["src.places"],
     ["src"],
-    ["src.errors", "src.isolation", "src.supported"],
+    ["src.errors", "src.isolation", "src.supported", "src.streams"],
 ]
 LEVELS = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
 
