@@ -2,19 +2,20 @@
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
 from src.command import run_main
 from src.errors import InputError
 from src.outputs import is_replaced, is_standard_output, write_output
-from src.report import group_tables, tables
+from src.report import group_tables, pull_request, tables
 from src.report.comparison import Comparison, Outcome, compare
 from src.report.gates import Facts, Gates
 from src.report.group_comparison import GroupComparison, compare_groups
 from src.report.groups import read_group
 from src.report.reliability import Reliability
-from src.report.revision import WORKSPACE
+from src.report.revision import WORKSPACE, commit_of
 from src.report.verdict import Verdict
 
 PAGE = Path("comparison.html")
@@ -22,6 +23,7 @@ CANNOT_JUDGE = 2  # the exit status where there is nothing to compare; 1 is a fa
 
 
 def main(arguments: list[str] | None = None) -> None:
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     gates = Gates(
         options.fail_if_worse_by,
@@ -42,18 +44,22 @@ def main(arguments: list[str] | None = None) -> None:
         write_output(target, page.render(comparison, target))
         if is_replaced(target):  # not among what --json and --md print for others to read
             print(f"page: {target.resolve().as_uri()}", file=sys.stderr)
-    print(
-        _text(comparison, options), file=sys.stderr if target and is_standard_output(target) else sys.stdout
-    )
-    gates.check(_facts(comparison))
-
-
-def _text(comparison: Comparison | GroupComparison, options: argparse.Namespace) -> str:
-    """As it was asked for."""
-    form = group_tables if isinstance(comparison, GroupComparison) else tables
-    if options.json:
-        return json.dumps(form.as_dict(comparison), indent=2)
-    return form.markdown(comparison) if options.md else form.terminal(comparison)
+    try:
+        gates.check(_facts(comparison))
+        failure = None
+    except InputError as error:  # raised once everything is printed
+        failure = error
+    if options.md:
+        command = shlex.join(["python", "-m", "src.compare", *arguments])
+        commits = [commit_of(run.name) for run in a.runs], [commit_of(run.name) for run in b.runs]
+        context = pull_request.Context(command, commits, str(failure or ""), gates != Gates())
+        text = pull_request.comment(comparison, context)
+    else:
+        form = group_tables if isinstance(comparison, GroupComparison) else tables
+        text = json.dumps(form.as_dict(comparison), indent=2) if options.json else form.terminal(comparison)
+    print(text, file=sys.stderr if target and is_standard_output(target) else sys.stdout)
+    if failure:
+        raise failure
 
 
 def _facts(comparison: Comparison | GroupComparison) -> Facts:

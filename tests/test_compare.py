@@ -95,7 +95,7 @@ def test_the_list_of_experiments_shows_what_differs(project):
 def test_what_is_printed(printed):
     text, mark = printed("main", "longer"), printed("main", "longer", "--md")
     assert "broken: p = " in text
-    assert mark.startswith("## main → longer\n\n### Accuracy\n\n|")
+    assert mark.startswith("<!-- blindspot-compare -->\n\n## main → longer\n\n**McNemar")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_groups_are_compared(groups, monkeypatch, capsys):
     assert shown["a"]["runs"] == ["base-seed0", "base-seed1", "base-seed2"]
     assert shown["params"] == {"optimizer.lr": {"a": 0.2, "b": 0.3}}
     compare.main(["base", "good", "--md"])
-    assert capsys.readouterr().out.startswith("## base → good\n\n### Accuracy\n\n|")
+    assert capsys.readouterr().out.startswith("<!-- blindspot-compare -->\n\n## base → good\n\n**good helps")
 
 
 def test_one_run_a_side_is_told_what_the_seed_can_do(groups, monkeypatch, capsys):

@@ -51,11 +51,6 @@ def terminal(comparison: GroupComparison) -> str:
     return tables.as_text(sections(comparison))
 
 
-def markdown(comparison: GroupComparison) -> str:
-    """The comparison as GitHub-flavored Markdown."""
-    return tables.as_markdown(sections(comparison), comparison.a.name, comparison.b.name)
-
-
 def as_dict(comparison: GroupComparison) -> dict:
     """For programs: shares from 0 to 1, positions in the test split (without images that were removed)."""
     changes = comparison.changes

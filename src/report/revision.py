@@ -172,6 +172,11 @@ def open_project() -> Repo:
 
 
 @border(*GIT)
+def commit_of(name: str) -> str:
+    """The abbreviated commit of a revision that can be read; `WORKSPACE` of the files as they are."""
+    return name if name == WORKSPACE else Revision(name).commit[:7]
+
+
 def is_revision(name: str) -> bool:
     """Whether there is a branch, tag, commit or experiment of that name; or several experiments.
 

@@ -124,33 +124,28 @@ def terminal(comparison: Comparison) -> str:
     return as_text(sections(comparison))
 
 
-def markdown(comparison: Comparison) -> str:
-    """The comparison as GitHub-flavored Markdown, for a pull request."""
-    return as_markdown(sections(comparison), comparison.a.name, comparison.b.name)
-
-
 def as_text(shown: Iterable[Section]) -> str:
     """Sections as plain text, in columns of fixed width."""
     return "\n\n".join(_blocks(shown, "simple", "{}"))
 
 
-def as_markdown(shown: Iterable[Section], a: str, b: str) -> str:
-    """Sections about two sides as GitHub-flavored Markdown."""
-    return "\n\n".join([f"## {_escape(a)} → {_escape(b)}", *_blocks(shown, "github", "### {}")])
+def as_markdown(shown: Iterable[Section]) -> str:
+    """Sections as GitHub-flavored Markdown."""
+    return "\n\n".join(_blocks(shown, "github", "### {}"))
 
 
 def _blocks(shown: Iterable[Section], style: str, heading: str) -> list[str]:
     blocks = []
     for section in shown:
-        parts = [heading.format(section.title)]
-        show = _escape if style == "github" else str
+        parts = [heading.format(section.title)] if section.title else []
+        show, say = (as_cell, escape) if style == "github" else (str, str)
         if section.rows:
             rows = [[show(cell) for cell in row] for row in section.rows]
             headers = [show(cell) for cell in section.headers]
             # Numbers are formatted already; all but names stand to the right.
             align = ["left", *["right"] * (len(section.headers) - 1)]
             parts.append(tabulate(rows, headers, style, disable_numparse=True, colalign=align))
-        blocks.append("\n\n".join([*parts, show(section.note)] if section.note else parts))
+        blocks.append("\n\n".join([*parts, say(section.note)] if section.note else parts))
     return blocks
 
 
@@ -228,9 +223,16 @@ def _value(value: object) -> str:
     return "(missing)" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _escape(cell: object) -> str:
-    """So that Markdown shows it as it is: names of branches and classes may hold anything."""
-    text = str(cell)
-    for sign in "\\|`*_<>[]":
+def escape(text: str) -> str:
+    """So that GitHub shows it as it is, and calls nobody: names of branches and classes may hold anything."""
+    text = text.replace("&", "&amp;")
+    for sign in "\\|`*_<>[]~$":
         text = text.replace(sign, f"\\{sign}")
-    return text
+    return text.replace(
+        "@", "@\u2060"
+    )  # an invisible sign, since no escape keeps `@name` from being a mention
+
+
+def as_cell(cell: object) -> str:
+    """The same, on one line."""
+    return escape(" ".join(str(cell).splitlines()))

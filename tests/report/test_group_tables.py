@@ -39,13 +39,6 @@ def test_the_terminal(comparison):
     assert "One more run of new would beat one more run of a|b with a probability of " in text
 
 
-def test_markdown(comparison):
-    text = group_tables.markdown(comparison)
-    assert text.startswith("## a\\|b → new\n\n### Accuracy\n\n|")
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert all(line.count("|") - line.count(r"\|") in (4, 5, 9) for line in rows)
-
-
 def test_json_is_complete_and_plain(comparison):
     content = json.loads(json.dumps(group_tables.as_dict(comparison), allow_nan=False))
     assert content["a"]["runs"] == ["a|b-0", "a|b-1", "a|b-2"]

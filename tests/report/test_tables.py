@@ -53,7 +53,7 @@ def test_tables_say_what_was_counted(comparison):
 
 def test_markdown_survives_names_that_mean_something_in_it(comparison):
     a = replace(comparison.a, name="a|b", params={"key": "<b>*x*</b>"})
-    text = tables.markdown(compare(a, comparison.b))
+    text = tables.as_markdown(tables.sections(compare(a, comparison.b)))
     assert r"a\|b" in text
     assert r"\<b\>\*x\*\</b\>" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
@@ -104,7 +104,7 @@ def test_both_labelings_are_shown_where_labels_were_changed(comparison):
     ):
         [line] = [line for line in lines if line.startswith(name)]
         assert line.removeprefix(name).split()[:2] == [f"{accuracy:.2%}" for accuracy in accuracies]
-    assert r"the labels of \_b\_." in tables.markdown(made)
+    assert r"the labels of \_b\_." in tables.as_markdown(tables.sections(made))
     content = json.loads(json.dumps(tables.as_dict(made)))
     assert (content["test_labels_changed"], content["test_images_removed"]) == (2, 0)
     before = tables.as_dict(comparison)
