@@ -32,6 +32,7 @@ COMMANDS: dict[str, list[list[str]]] = {
         ["--help"],
         [ODD],
     ],
+    "src.copies": [[]],
     "src.corrections": [["apply", f"{ODD}.csv"], []],
     "src.download.sample": [[]],
     "src.export": [["--help"], ["onnx", "--rev", ODD], [ODD]],
