@@ -1,5 +1,6 @@
 """The HTML of pages: templates, and how they write numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,16 @@ def _environment() -> jinja2.Environment:
         "ensure_ascii": False,
         "separators": (",", ":"),
     }
-    environment.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "percent": _percent,
         "points": _points,
         "count": lambda number: f"{number:,}",
         "change": _change,
+        "minus": _minus,
         "chance": significance.in_words,
         "verdict": significance.verdict,
     }
+    environment.filters |= filters
     return environment
 
 
@@ -49,6 +52,11 @@ def _points(difference: float, digits: int = 2) -> str:
 
 def _change(number: float, how: str = "+,") -> str:
     return _signed(format(number, how))
+
+
+def _minus(text: str) -> str:
+    """Numbers as tables print them, with wider minus signs."""
+    return text.replace("-", "−")
 
 
 def _signed(number: str) -> str:
