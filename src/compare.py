@@ -13,7 +13,7 @@ from src.report import group_tables, pull_request, tables
 from src.report.comparison import Comparison, Outcome, compare
 from src.report.gates import Facts, Gates
 from src.report.group_comparison import GroupComparison, compare_groups
-from src.report.groups import read_group
+from src.report.groups import Group, read_group
 from src.report.reliability import Reliability
 from src.report.revision import WORKSPACE, commit_of
 from src.report.verdict import Verdict
@@ -37,11 +37,12 @@ def main(arguments: list[str] | None = None) -> None:
     comparison = compare(a.runs[0], b.runs[0]) if single else compare_groups(a, b)
     target = options.output or (PAGE if options.html else None)
     if target:
-        if isinstance(comparison, GroupComparison):
-            raise InputError("--html: there are only pages about one run on each side")
-        from src.report import page  # not needed for a table
+        from src.report import group_page, page  # not needed for a table
 
-        write_output(target, page.render(comparison, target))
+        if isinstance(comparison, GroupComparison):
+            write_output(target, group_page.render(comparison, _commits(a, b), target))
+        else:
+            write_output(target, page.render(comparison, target))
         if is_replaced(target):  # not among what --json and --md print for others to read
             print(f"page: {target.resolve().as_uri()}", file=sys.stderr)
     try:
@@ -51,8 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         failure = error
     if options.md:
         command = shlex.join(["python", "-m", "src.compare", *arguments])
-        commits = [commit_of(run.name) for run in a.runs], [commit_of(run.name) for run in b.runs]
-        context = pull_request.Context(command, commits, str(failure or ""), gates != Gates())
+        context = pull_request.Context(command, _commits(a, b), str(failure or ""), gates != Gates())
         text = pull_request.comment(comparison, context)
     else:
         form = group_tables if isinstance(comparison, GroupComparison) else tables
@@ -60,6 +60,11 @@ def main(arguments: list[str] | None = None) -> None:
     print(text, file=sys.stderr if target and is_standard_output(target) else sys.stdout)
     if failure:
         raise failure
+
+
+def _commits(a: Group, b: Group) -> tuple[list[str], list[str]]:
+    """Of the runs of each side, abbreviated."""
+    return [commit_of(run.name) for run in a.runs], [commit_of(run.name) for run in b.runs]
 
 
 def _facts(comparison: Comparison | GroupComparison) -> Facts:

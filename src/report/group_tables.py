@@ -21,6 +21,24 @@ RELIABLY = (
 
 def sections(comparison: GroupComparison) -> list[Section]:
     """What there is to say, the most important first."""
+    a, b = comparison.a, comparison.b
+    return [
+        *tables.test_data(comparison),
+        accuracy(comparison),
+        Section("Seeds", ["seed", a.name, b.name], _seeds(a, b)),
+        _images(comparison),
+        Section(
+            "Classes",
+            ["class", "images", a.name, b.name, "change", f"{LEVEL} interval", "p (Holm)", ""],
+            [class_row(change) for change in comparison.classes],
+            "The intervals are of each class by itself; p is corrected for the number of classes.",
+        ),
+        tables.parameters(comparison),
+    ]
+
+
+def accuracy(comparison: GroupComparison) -> Section:
+    """The figures of both sides, and the verdict."""
     a, b, difference = comparison.a, comparison.b, comparison.difference
     means = [_accuracy(side) for side in (difference.a, difference.b)]
     figures: list[list[object]] = [
@@ -29,21 +47,8 @@ def sections(comparison: GroupComparison) -> list[Section]:
         ["calibration error", *(_metric(group, "calibration_error") for group in (a, b)), ""],
         ["runs", len(a.runs), len(b.runs), ""],
     ]
-    return [
-        *tables.test_data(comparison),
-        Section(
-            "Accuracy", ["mean ± standard deviation", a.name, b.name, "change"], figures, _verdict(comparison)
-        ),
-        Section("Seeds", ["seed", a.name, b.name], _seeds(a, b)),
-        _images(comparison),
-        Section(
-            "Classes",
-            ["class", "images", a.name, b.name, "change", f"{LEVEL} interval", "p (Holm)", ""],
-            [_class(change) for change in comparison.classes],
-            "The intervals are of each class by itself; p is corrected for the number of classes.",
-        ),
-        tables.parameters(comparison),
-    ]
+    note = "\n".join(filter(None, [sentence(comparison), chance_to_win(comparison)]))
+    return Section("Accuracy", ["mean ± standard deviation", a.name, b.name, "change"], figures, note)
 
 
 def terminal(comparison: GroupComparison) -> str:
@@ -81,14 +86,15 @@ def sentence(comparison: GroupComparison) -> str:
     return in_one_sentence(comparison.difference, comparison.a.name, comparison.b.name)
 
 
-def _verdict(comparison: GroupComparison) -> str:
-    said = [sentence(comparison)]
-    if (chance := comparison.difference.b_beats_a) is not None:
-        said.append(
-            f"One more run of {comparison.b.name} would beat one more run of {comparison.a.name} with a "
-            f"probability of {chance:.0%}."
-        )
-    return "\n".join(said)
+def chance_to_win(comparison: GroupComparison) -> str:
+    """What one more run of each side would show, in a sentence; empty if unknown."""
+    chance = comparison.difference.b_beats_a
+    if chance is None:
+        return ""
+    return (
+        f"One more run of {comparison.b.name} would beat one more run of {comparison.a.name} with a "
+        f"probability of {chance:.0%}."
+    )
 
 
 def _seeds(a: Group, b: Group) -> list[list[str]]:
@@ -115,7 +121,8 @@ def _images(comparison: GroupComparison) -> Section:
     return Section("Images", ["", "images", "share", "by chance"], rows, RELIABLY)
 
 
-def _class(change: ClassDifference) -> list[object]:
+def class_row(change: ClassDifference) -> list[object]:
+    """Its name, images, accuracy of both sides, change, interval, p-value and verdict."""
     difference = change.difference
     if difference is None:
         return [change.name, 0, *[""] * 6]

@@ -87,8 +87,12 @@ def outcomes_of(often_a: np.ndarray, often_b: np.ndarray, seeds_a: int, seeds_b:
 
 def _reliably(often: np.ndarray, seeds: int) -> tuple[np.ndarray, np.ndarray]:
     """Whether images are reliably wrong on a side, and whether reliably right."""
-    exceptions = 1 if seeds >= 3 else 0
-    return often <= exceptions, often >= seeds - exceptions
+    return often <= exceptions(seeds), often >= seeds - exceptions(seeds)
+
+
+def exceptions(seeds: int) -> int:
+    """How many of a side's seeds may differ from the others where an image is reliably right or wrong."""
+    return 1 if seeds >= 3 else 0
 
 
 def expected_by_chance(

@@ -86,9 +86,13 @@ def order_of_images(runs: Sequence[Run], outcomes: np.ndarray, shown_outcomes: S
     """
     wrongly_sure = np.max([run.predictions.confidence * ~run.predictions.right for run in runs], axis=0)
     order = np.argsort(-wrongly_sure, kind="stable")
-    groups = [order[outcomes[order] == outcome].tolist() for outcome in shown_outcomes]
-    in_turn = (index for turn in zip_longest(*groups) for index in turn if index is not None)
-    return list(islice(in_turn, MAX_IMAGES))
+    return in_turn([order[outcomes[order] == outcome].tolist() for outcome in shown_outcomes])
+
+
+def in_turn(groups: Sequence[Sequence[int]]) -> list[int]:
+    """The first of each group, then the second of each, and so on; at most MAX_IMAGES."""
+    indices = (index for turn in zip_longest(*groups) for index in turn if index is not None)
+    return list(islice(indices, MAX_IMAGES))
 
 
 def listed_classes(runs: Sequence[Run], indices: np.ndarray) -> list[list[int]]:

@@ -13,7 +13,7 @@ get("find-class")?.addEventListener("input", (event) => {
 
 function sortClasses(header) {
   const column = header.cellIndex, up = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-  const number = (row) => parseFloat(row.cells[column].textContent.replaceAll(",", "")) || 0;
+  const number = (row) => parseFloat(row.cells[column].textContent.replaceAll(",", "").replace("−", "-")) || 0;
   const name = new Intl.Collator("en", { numeric: true });
   classRows.sort((a, b) => up * (column ? number(a) - number(b) : name.compare(a.cells[0].textContent, b.cells[0].textContent)));
   for (const cell of header.parentElement.cells) cell.setAttribute("aria-sort", "none");

@@ -20,6 +20,7 @@ const items = gallery.index.map((index, at) => ({
     predicted: model.predicted[at],
     probabilities: model.probabilities[at],
     labelIssue: model.labelIssues[at],
+    often: model.often?.[at],
     confidence: model.probabilities[at][gallery.listed[at].indexOf(model.predicted[at])],
   })),
 }));
@@ -41,6 +42,9 @@ function kindWords(kind) {
 }
 
 const percent = (parts) => `${(100 * parts / gallery.scale).toFixed(1)}%`;
+
+/** Of groups of seeds: in how many runs of its side an image is right. */
+const oftenWords = (answer, model) => data.seeds ? `right in ${answer.often} of ${data.seeds[model]} runs` : "";
 
 // ---- pictures
 
@@ -76,7 +80,7 @@ function drawMap(canvas, item, model) {
 
 function describe(item) {
   const answers = item.answers.map((answer, model) =>
-    `${letters[model] && `${letters[model]}: `}taken for ${classes[answer.predicted]}, ${percent(answer.confidence)} sure`);
+    `${letters[model] && `${letters[model]}: `}taken for ${classes[answer.predicted]}, ${percent(answer.confidence)} sure${data.seeds ? `, ${oftenWords(answer, model)}` : ""}`);
   const words = [`image ${item.index}`, item.file, kindWords(item.kind), `is ${classes[item.actual]}`, ...answers];
   return words.filter(Boolean).concat(item.labelIssue ? "label issue" : [], markWords(item) || []).join("; ");
 }
@@ -96,6 +100,7 @@ function fillPictures(root, item) {
     said.textContent = `${right ? "✓" : "✗"} ${classes[answer.predicted]}`;
     said.title = classes[answer.predicted];
     picture.querySelector(".sure").textContent = `${percent(answer.confidence)} sure`;
+    picture.querySelector(".often").textContent = oftenWords(answer, model);
   });
 }
 
@@ -133,8 +138,9 @@ function matches(item, filters) {
     && (!filters.issue || item.labelIssue);
 }
 
-/** How much probability the label has won or lost from A to B. */
+/** How much probability the label has won or lost from A to B; of groups, how many seeds, as a share of their own. */
 function difference({ actual, listed, answers: [a, b] }) {
+  if (data.seeds) return Math.abs(b.often * data.seeds[0] - a.often * data.seeds[1]); // exactly equal where shares are
   const at = listed.indexOf(actual);
   return Math.abs(b.probabilities[at] - a.probabilities[at]);
 }
