@@ -16,7 +16,7 @@ from src.report.links import Originals
 from src.report.page import FEW_CLASSES
 from src.report.reliability import ImageChanges, Reliability, exceptions
 from src.report.templates import fill_in
-from src.report.two_way import ClassDifference
+from src.report.two_way import POWER, ClassDifference
 from src.report.verdict import verdict_of_class
 
 MEASURES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
@@ -78,7 +78,8 @@ def render(
         order=order,
         few=few,
         runs=medians,
-        table_of_runs=table_of_runs(groups, commits),
+        commits=commits,
+        power=POWER,
         kinds={
             name: (sign, title, _meaning(outcome, changes)) for outcome, (name, sign, title) in KINDS.items()
         },
@@ -121,22 +122,6 @@ def class_difference(change: ClassDifference) -> dict[str, Any] | None:
         "images": change.difference.images,
         "verdict": verdict_of_class(change),
     }
-
-
-def table_of_runs(
-    groups: Sequence[Group], commits: Sequence[Sequence[str]]
-) -> list[tuple[int, list[dict[str, Any] | None]]]:
-    """Each seed with the run of each side that has it."""
-    sides = []
-    for group, of_group in zip(groups, commits, strict=True):
-        rows = zip(accuracies(group), of_group, group.runs, strict=True)
-        sides.append(
-            {
-                row["seed"]: row | {"commit": commit, "median": run is group.median}
-                for row, commit, run in rows
-            }
-        )
-    return [(seed, [side.get(seed) for side in sides]) for seed in sorted({*sides[0], *sides[1]})]
 
 
 def _order(classes: Sequence[ClassDifference], few: bool) -> list[int]:

@@ -5,7 +5,7 @@ const POINTS = { type: "quantitative", axis: { format: "+.2~f", tickCount: 6, gr
 // ---- the difference, its interval, and how small a difference these runs could have shown
 
 function difference95() {
-  const { value, low, high, smallest } = data.difference;
+  const { value, low, high, smallest_detectable: smallest } = data.difference;
   const reach = 115 * Math.max(Math.abs(low), Math.abs(high), smallest ?? 0, 1e-4);
   const x = { ...POINTS, field: "low", scale: { domain: [-reach, reach], nice: false }, title: "points" };
   const row = { value: 100 * value, low: 100 * low, high: 100 * high, smallest: 100 * (smallest ?? 0) };
