@@ -8,6 +8,7 @@ import pytest
 
 from src import artifacts, compare
 from src.errors import InputError
+from src.report.revision import commit_of
 from tests.experiments import add_experiment
 from tests.project import Project
 
@@ -186,6 +187,19 @@ def test_groups_are_compared(groups, monkeypatch, capsys):
     assert shown["params"] == {"optimizer.lr": {"a": 0.2, "b": 0.3}}
     compare.main(["base", "good", "--md"])
     assert capsys.readouterr().out.startswith("<!-- blindspot-compare -->\n\n## base → good\n\n**good helps")
+
+
+def test_the_page_about_groups(groups, monkeypatch, capsys):
+    groups.enter(monkeypatch)
+    compare.main(["base", "good", "--html", "-o", "groups.html"])
+    path = groups.folder / "groups.html"
+    page = path.read_text()
+    path.unlink()
+    assert "<title>base → good" in page
+    for name in (f"{group}-seed{seed}" for group in ("base", "good") for seed in range(3)):
+        assert name in page
+        assert f"<code>{commit_of(name)}</code>" in page
+    assert path.as_uri() in capsys.readouterr().err
 
 
 def test_one_run_a_side_is_told_what_the_seed_can_do(groups, monkeypatch, capsys):

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.download.names import counted
 from src.report import group_tables, summary, tables, vega
 from src.report.gallery import gallery
 from src.report.group_comparison import GroupComparison
@@ -139,10 +138,13 @@ def _meaning(outcome: Reliability, changes: ImageChanges) -> str:
         return "wrong in all runs of both"
     if outcome == Reliability.FLAKY:
         return "right in some runs, wrong in others"
-    sides = [("A", changes.seeds_a), ("B", changes.seeds_b)]
-    if outcome == Reliability.BROKEN:
-        sides.reverse()
-    (wrong, few), (right, many) = sides
-    least = f"at most {exceptions(few)}" if exceptions(few) else "none"
-    most = f"at least {many - exceptions(many)}" if exceptions(many) else "all"
-    return f"right in {least} of {counted(few, 'run')} of {wrong}, and in {most} of {many} of {right}"
+    sides = [_most(changes.seeds_a, "A"), _most(changes.seeds_b, "B")]
+    wrong, right = sides if outcome == Reliability.FIXED else reversed(sides)
+    return f"wrong in {wrong}, right in {right}"
+
+
+def _most(seeds: int, side: str) -> str:
+    """Runs in which an image is reliably right, or wrong."""
+    if exceptions(seeds):
+        return f"at least {seeds - exceptions(seeds)} of {seeds} runs of {side}"
+    return f"all {seeds} runs of {side}" if seeds > 1 else f"the run of {side}"
