@@ -43,6 +43,15 @@ class Clone:
             raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def test_on(self, dataset: str) -> None:
+        """Train for one epoch on few images, so that there are many mistakes; test on `dataset`."""
+        self.change(dataset="sample", epochs=1, batch_size=100)
+        self.run("dvc", "repro")
+        # The same weights about the other dataset: as for DVC, an experiment like any other.
+        self.change(dataset=dataset)
+        for stage in ("download", "evaluate", "find_misclassified", "gradcam"):
+            self.run("python", "-m", f"stages.{stage}")
+
     def seconds(self, *command: str) -> float:
         """Wall-clock time of the same."""
         started = time.perf_counter()

@@ -10,17 +10,11 @@ def measure(dataset: str, rounds: int) -> dict[str, float]:
     """Seconds, medians over rounds, and the size of the page.
 
     Args:
-        dataset: whose test images are compared. The model is trained for one epoch on few images either way,
-            so that it makes many mistakes.
+        dataset: whose test images are compared.
         rounds: how often each is done.
     """
     with clone() as project:
-        project.change(dataset="sample", epochs=1, batch_size=100)
-        project.run("dvc", "repro")
-        # The same weights about the other dataset: as for DVC, an experiment like any other.
-        project.change(dataset=dataset)
-        for stage in ("download", "evaluate", "find_misclassified", "gradcam"):
-            project.run("python", "-m", f"stages.{stage}")
+        project.test_on(dataset)
         project.run("dvc", "commit", "--force")
         project.run("git", "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qam", "One")
         project.change(evaluate={"tta": "none"})

@@ -16,20 +16,16 @@ CHANGED = 0.03  # share of the images to which each run gives an answer of its o
 
 
 def measure(dataset: str, seeds: int, rounds: int) -> dict[str, float]:
-    """Seconds, medians over rounds.
+    """Seconds, medians over rounds, and the size of the page.
 
     Args:
-        dataset: whose test images are compared. The model is trained for one epoch on few images either way;
-            the runs' answers are its own but for some, which are made up.
+        dataset: whose test images are compared. The runs' answers are those of one model but for some, which
+            are made up.
         seeds: in each of the two groups.
         rounds: how often the groups are compared.
     """
     with clone() as project:
-        project.change(dataset="sample", epochs=1, batch_size=100)
-        project.run("dvc", "repro")
-        project.change(dataset=dataset)
-        for stage in ("download", "evaluate", "find_misclassified", "gradcam"):
-            project.run("python", "-m", f"stages.{stage}")
+        project.test_on(dataset)
         classes = artifacts.read_json(project.folder / artifacts.DATASET / "meta.json")["classes"]
         labels = np.load(project.folder / artifacts.DATASET / "test_labels.npy")
         known = read_predictions(classes, len(labels), project.folder)
@@ -42,7 +38,12 @@ def measure(dataset: str, seeds: int, rounds: int) -> dict[str, float]:
                 project.run("dvc", "commit", "--force")
                 project.run("dvc", "exp", "save", "--name", f"{name}-seed{seed}")
         compare = ("python", "-m", "src.compare", "base", "other")
-        return {"compare_s": median(project.seconds(*compare) for _ in range(rounds))}
+        commands = {"compare_s": compare, "compare_with_page_s": (*compare, "-o", "page.html")}
+        seconds = {
+            name: median(project.seconds(*command) for _ in range(rounds))
+            for name, command in commands.items()
+        }
+        return seconds | {"page_MB": (project.folder / "page.html").stat().st_size / 1e6}
 
 
 def _another(known: Predictions, rng: np.random.Generator) -> Predictions:

@@ -340,10 +340,15 @@ def test_what_comparing_costs(scripted_clone):
 
 
 def test_what_comparing_groups_costs(scripted_clone, tiny, write_params, monkeypatch):
-    made = scripted_clone(groups, {"python -m src.compare base other": [3, 1, 2]})
+    command = "python -m src.compare base other"
+    made = scripted_clone(groups, {command: [3, 1, 2], f"{command} -o page.html": [4, 6, 5]})
     monkeypatch.chdir(made.folder)
     make_run(tiny, write_params)
-    assert groups.measure("sample", seeds=2, rounds=3) == {"compare_s": 2}
+    assert groups.measure("sample", seeds=2, rounds=3) == {
+        "compare_s": 2,
+        "compare_with_page_s": 5,
+        "page_MB": 1.5,
+    }
     saved = [command for command in made.commands if command.startswith("dvc exp save")]
     names = ("base-seed0", "base-seed1", "other-seed0", "other-seed1")
     assert saved == [f"dvc exp save --name {name}" for name in names]
