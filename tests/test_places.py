@@ -106,10 +106,7 @@ def test_what_a_copy_lacks(original, copy):
     ],
 )
 @pytest.mark.parametrize("late", [False, True])
-def test_a_new_module_that_git_does_not_know(original, copy, line, said, late, request):
-    if late and said:
-        reason = "run_main takes it for an unexpected error; to mend it, every stage has to run again"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def test_a_new_module_that_git_does_not_know(original, copy, line, said, late):
     for folder in (original, copy):
         (folder / "src").mkdir()
         for module in ROOT.glob("src/*.py"):
