@@ -42,6 +42,8 @@ def run_main(name: str, main: Callable[[], None], status: int = 1) -> None:
     except KeyboardInterrupt:
         end("interrupted")
     except Exception as error:
+        if problem := places.why_not_imported(error):
+            end(problem)
         if os.environ.get("BLINDSPOT_DEBUG", "0") not in ("", "0"):
             traceback.print_exception(error)
             sys.exit(status)

@@ -126,7 +126,7 @@ def test_no_results_are_one_line(repository):
         assert said.startswith(line)
 
 
-def test_over_a_link_in_a_worktree_and_as_a_submodule(copied, compared, tmp_path):
+def test_over_a_link_and_in_a_worktree(copied, tmp_path):
     ask = ("python", "-m", "src.compare", "main", "custom-resnet", "--json")
     expected = copied.run(*ask)
     (tmp_path / "link").symlink_to(copied.folder.parent)
@@ -145,6 +145,8 @@ def test_over_a_link_in_a_worktree_and_as_a_submodule(copied, compared, tmp_path
     tree.run("dvc", "cache", "dir", "--local", str(cache))
     assert tree.run(*ask) == expected
 
+
+def test_as_a_submodule(compared, tmp_path):
     outer = Project(tmp_path / "outer")
     outer.folder.mkdir()
     outer.run("git", "init", "--quiet")
