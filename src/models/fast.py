@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from src.models.base import Classifier, ScaledLinear, norm_layer
 
 LOGIT_SCALE = 1 / 9  # small logits at the start, whatever the width
+PART = 5_000 * 32 * 32  # pixels whose patches are held at once: half a gigabyte
 
 
 class Whitening(nn.Conv2d):
@@ -33,8 +34,12 @@ class Whitening(nn.Conv2d):
             smallest: added to each variance, so that directions of mere noise are not blown up.
         """
         # In fp64 on the CPU: the same filters whatever the hardware computes best.
-        patches = F.unfold(images.cpu().double(), 2).transpose(1, 2).flatten(0, 1)
-        variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        products, count = torch.zeros(12, 12, dtype=torch.float64), 0
+        for part in images.split(max(PART // (images.shape[2] * images.shape[3]), 1)):
+            patches = F.unfold(part.cpu().double(), 2).transpose(1, 2).flatten(0, 1)
+            products += patches.T @ patches
+            count += len(patches)
+        variances, directions = torch.linalg.eigh(products / count)
         filters = directions.T / (variances + smallest).sqrt()[:, None]
         self.weight.copy_(torch.cat([filters, -filters]).view_as(self.weight))
 

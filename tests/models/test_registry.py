@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from src.models import fast
 from src.models.fast import Whitening
 from src.models.layers import find_layer, model_layers
 from src.models.registry import MODELS, create_model
@@ -102,7 +103,9 @@ def test_the_stem_is_for_small_images():
     ]
 
 
-def test_whitened_patches_are_uncorrelated_with_unit_variance():
+@pytest.mark.parametrize("part", [fast.PART, 10 * 34 * 34])
+def test_whitened_patches_are_uncorrelated_with_unit_variance(part, monkeypatch):
+    monkeypatch.setattr(fast, "PART", part)
     torch.manual_seed(0)
     # Neighbors that resemble each other, as in pictures, and colors that go together.
     images = F.avg_pool2d(torch.randn(64, 3, 34, 34), 3, 1)
