@@ -11,9 +11,10 @@ from src.blindspots.attributes import measure, measure_files
 from src.blindspots.files import write_blindspots
 from src.blindspots.findings import Findings, find_blindspots
 from src.blindspots.gallery import save_blindspots
+from src.blindspots.own_columns import own_columns
 from src.blindspots.words import Words
 from src.command import run_main
-from src.data.dataset import METADATA, Dataset, load_dataset, read_files
+from src.data.dataset import Dataset, load_dataset, read_files
 from src.evaluation.predictions import read_predictions
 from src.params import load_params
 
@@ -56,9 +57,9 @@ def describe(
     files = read_files(part)
     if files is None:
         return numbers, None
-    numbers = pd.concat([numbers, measure_files(files)], axis=1)
-    columns = {name: name.removeprefix(METADATA) for name in files if name.startswith(METADATA)}
-    return numbers, files[list(columns)].rename(columns=columns) if columns else None
+    others = read_files("train" if part == "test" else "test")
+    assert others is not None
+    return pd.concat([numbers, measure_files(files)], axis=1), own_columns(files, others)
 
 
 def count_training_images(findings: Findings, words: Words, dataset: Dataset) -> list[int | None]:

@@ -32,9 +32,14 @@ def account_for(
         _figures(spot, predictions, embeddings, label_issues, count)
         for spot, count in zip(findings.spots, train_images, strict=True)
     )
-    all_wrong, half_wrong = findings.detectable
-    members = _members(findings, predictions)
-    return BlindSpots(spots, members, len(predictions.actual), findings.tested, all_wrong, half_wrong)
+    return BlindSpots(
+        spots,
+        _members(findings, predictions),
+        len(predictions.actual),
+        findings.tested,
+        findings.detectable.all_wrong,
+        findings.detectable.half_wrong,
+    )
 
 
 def _figures(
