@@ -9,7 +9,8 @@ SIDE = 32  # pixels; parts need no more
 FRAME = 1 / 8  # width of the frame, relative to the picture
 RARE = 0.15  # share of the frame; a color of fewer pixels is none of its own
 ROUNDS = 3  # of k-means with the frame's two colors
-NOISE = 0.95  # quantile of the frame's own differences from its colors
+NOISE = 0.8  # quantile of the frame's own differences from its colors,
+TIMES = 1.6  # which times this are noise; the rest of the frame may belong to what stands out
 MARGIN = 6.0  # in Lab units of 255, beyond the noise, from which on a pixel stands out
 SMALLEST = 0.003  # share of the picture; smaller parts are noise
 HALF = 0.5  # of the map's maximum
@@ -32,7 +33,7 @@ def objects(images: np.ndarray) -> dict[str, np.ndarray]:
     frame = _frame(*small.shape[1:3])
     border = lab[:, frame]
     distance = _distance(lab, border)
-    noise = np.quantile(distance[:, frame], NOISE, axis=1)
+    noise = TIMES * np.quantile(distance[:, frame], NOISE, axis=1)
     mask = distance > (noise + MARGIN)[:, None, None]
     mask &= _smooth(mask) > 0.4  # no single pixels
     names = names_of(small)
