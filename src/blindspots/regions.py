@@ -23,10 +23,10 @@ def objects(images: np.ndarray) -> dict[str, np.ndarray]:
         images: uint8 (n, h, w, 3).
 
     Returns:
-        `border` (log of the frame's standard deviation) and `background color`; `object size` (share of the
-        picture), `object x`, `object y` (center of mass, 0 to 1), `object color`, `object contrast` (distance
-        in color from the frame) and `object texture` (mean brightness difference of neighbors), all (n,); NaN
-        where nothing stands out.
+        `border` (log of the frame's standard deviation) and `background color`; `object` (1 where something
+        stands out, else 0), and where it is 1: `object size` (share of the picture), `object x`, `object y`
+        (center of mass, 0 to 1), `object color`, `object contrast` (distance in color from the frame) and
+        `object texture` (mean brightness difference of neighbors), all (n,); NaN where nothing stands out.
     """
     small = _resize(images)
     lab = _lab(small)
@@ -46,13 +46,14 @@ def objects(images: np.ndarray) -> dict[str, np.ndarray]:
     x, y = _center(mask.astype(np.float32))
     contrast = (distance * mask).sum((1, 2)) / np.maximum(mask.sum((1, 2)), 1)
     part = {
+        "object size": size,
         "object x": x,
         "object y": y,
         "object color": _dominant(names.reshape(len(small), -1), mask.reshape(len(small), -1)),
         "object contrast": contrast,
         "object texture": _texture(lab[..., 0], mask),
     }
-    numbers["object size"] = size
+    numbers["object"] = found.astype(float)
     return numbers | {name: np.where(found, values, np.nan) for name, values in part.items()}
 
 

@@ -18,6 +18,7 @@ SCALES = {
     "texture": ("smooth", "half-detailed", "detailed", "the picture is {}"),
     "border": ("plain", "half-plain", "busy", "the border of the picture is {}"),
     "blank part": ("small", "medium", "large", "the blank part is {}"),
+    "object": ("nothing", "little", "something", "{} stands out from the frame"),
     "object size": ("small", "medium-sized", "large", "what stands out is {}"),
     "object contrast": ("faint", "half-faint", "distinct", "what stands out is {}"),
     "object texture": ("smooth", "half-smooth", "textured", "what stands out is {}"),
