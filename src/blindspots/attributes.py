@@ -11,6 +11,8 @@ from src.data.images import CHUNK, Images
 
 MAX_SIDE = 96  # pixels; larger pictures are reduced first
 EDGE = 24  # of 255: brightness differences between neighbors from which on there is an edge
+WIDE = 4  # pixels, after the reduction: a wider transition is no edge
+STEEPEST = 0.005  # share of neighbors that stands for the edges; of pixels further apart, as many times more
 FLAT = 3  # of 255: below, there is none at all
 
 
@@ -21,7 +23,7 @@ def measure(images: Images, heatmaps: np.ndarray | None) -> pd.DataFrame:
     | --- | --- |
     | brightness, contrast | mean and standard deviation of the gray values, 0 to 1 |
     | saturation | mean, 0 to 1 |
-    | sharpness | log of the Laplacian's variance relative to that of the gray values |
+    | sharpness | how much of an edge's height is between neighbors: see `_sharpness` |
     | texture, blank part | shares of pixels with an edge, and without any difference to their neighbors |
     | border | standard deviation in the frame, log |
     | background color | position in `COLORS`, most frequent in the frame |
@@ -74,7 +76,6 @@ def _measure(images: np.ndarray, heatmaps: np.ndarray | None) -> dict[str, np.nd
     gray = cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY).reshape(count, height, width)
     saturation = cv2.cvtColor(tall, cv2.COLOR_RGB2HSV)[..., 1].reshape(count, -1)
     deviation = np.array([image.std() for image in gray])
-    laplacian = np.array([cv2.Laplacian(image, cv2.CV_32F).var() for image in gray])
     down = np.abs(np.diff(gray.astype(np.int16), axis=1))[:, :, :-1]
     right = np.abs(np.diff(gray.astype(np.int16), axis=2))[:, :-1]
     steps = np.maximum(down, right)
@@ -82,7 +83,7 @@ def _measure(images: np.ndarray, heatmaps: np.ndarray | None) -> dict[str, np.nd
         "brightness": gray.mean((1, 2)) / 255,
         "contrast": deviation / 255,
         "saturation": saturation.mean(1) / 255,
-        "sharpness": np.log((laplacian + 1) / (deviation**2 + 1)),
+        "sharpness": _sharpness(images),
         "texture": (steps >= EDGE).mean((1, 2)),
         "blank part": (steps < FLAT).mean((1, 2)),
     }
@@ -90,3 +91,33 @@ def _measure(images: np.ndarray, heatmaps: np.ndarray | None) -> dict[str, np.nd
     if heatmaps is not None:
         numbers |= regions.focus(images, heatmaps)
     return numbers
+
+
+def _sharpness(images: np.ndarray) -> np.ndarray:
+    """The steepest differences between neighbors, relative to those `WIDE` pixels apart: (n,), up to about 1.
+
+    Of a sharp edge, two neighbors have nearly all; of a blurred one only a part, however high it is. Noise is
+    small beside either. Differences are in color (CIELAB).
+    """
+    count, height, width, _ = images.shape
+    lab = cv2.cvtColor(images.reshape(count * height, width, 3), cv2.COLOR_RGB2LAB)
+    lab = lab.reshape(images.shape).astype(np.float32)
+    steep, high = (
+        _quantile(_differences(lab, apart), 1 - apart * STEEPEST) for apart in (1, min(WIDE, height - 1))
+    )
+    return steep / np.maximum(high, 1)
+
+
+def _differences(lab: np.ndarray, apart: int) -> np.ndarray:
+    """Between pixels so far apart, down or to the right, whichever is larger: (n, pixels)."""
+    start = lab[:, :-apart, :-apart]
+    down, right = (
+        np.square(other - start).sum(-1) for other in (lab[:, apart:, :-apart], lab[:, :-apart, apart:])
+    )
+    return np.sqrt(np.maximum(down, right)).reshape(len(lab), -1)
+
+
+def _quantile(values: np.ndarray, share: float) -> np.ndarray:
+    """Of each row; np.quantile takes ten times as long."""
+    place = int(share * (values.shape[1] - 1))
+    return np.partition(values, place, axis=1)[:, place]

@@ -7,6 +7,7 @@ from functools import reduce
 import numpy as np
 from scipy.stats import binomtest, hypergeom
 
+from src.blindspots.search import is_far
 from src.evaluation.significance import SIGNIFICANCE_LEVEL
 
 
@@ -115,7 +116,7 @@ def selected_level(confirmed: int, tested: int) -> float:
 def smallest_detectable(
     half: int, error: float, share: float, tests: int, smallest: int, largest: int
 ) -> int | None:
-    """Images that a group must have in the confirming half for Fisher's test to confirm it.
+    """Images that a group must have in the confirming half for Fisher's test and its interval to confirm it.
 
     Args:
         half: images in that half.
@@ -131,5 +132,8 @@ def smallest_detectable(
     wrong = np.ceil(share * images).astype(int)
     rest_wrong = np.rint(error * (half - images)).astype(int)
     p_values = hypergeom.sf(wrong - 1, half, wrong + rest_wrong, images)
-    enough = np.flatnonzero(p_values <= SIGNIFICANCE_LEVEL / max(tests, 1))
-    return int(images[enough[0]]) if len(enough) else None
+    level = selected_level(1, tests)
+    for place in np.flatnonzero(p_values <= SIGNIFICANCE_LEVEL / max(tests, 1)).tolist():
+        if is_far(interval(int(wrong[place]), int(images[place]), level)[0], error):
+            return int(images[place])
+    return None

@@ -15,7 +15,7 @@ from src.blindspots.confirmation import (
     smallest_detectable,
 )
 from src.blindspots.rules import Rule, Rules, enumerate_rules
-from src.blindspots.search import LARGEST_SHARE, Candidate, Half, Search, smallest_group
+from src.blindspots.search import LARGEST_SHARE, Candidate, Half, Search, is_far, smallest_group
 from src.blindspots.tree import candidates_of
 from src.evaluation.significance import SIGNIFICANCE_LEVEL, holm
 
@@ -187,7 +187,7 @@ def _tests(
 
 
 def _confirmed(tests: list[_Test]) -> list[Spot]:
-    """What holds at 5 % over all tests, each group once."""
+    """What holds at 5 % over all tests and is surely far above the rest; each group once."""
     adjusted = holm([test.p for test in tests])
     held = [row for row in zip(adjusted, tests, strict=True) if row[0] <= SIGNIFICANCE_LEVEL]
     held.sort(key=lambda row: (row[1].p, -row[1].comparison.images))
@@ -197,16 +197,13 @@ def _confirmed(tests: list[_Test]) -> list[Spot]:
             distinct.append((p, test))
     level = selected_level(len(distinct), len(tests))
     spots = [_spot(test, p, level) for p, test in distinct]
-    return sorted((spot for spot in spots if spot.low > spot.rest_error), key=lambda spot: -spot.extra)
+    return sorted((spot for spot in spots if is_far(spot.low, spot.rest_error)), key=lambda spot: -spot.extra)
 
 
 def _repeats(test: _Test, kept: _Test) -> bool:
-    """Whether a group is another one again, which is more certain; or a part of it that is no worse."""
-    if _jaccard(test.members, kept.members) >= SAME:
-        return True
-    contained = (test.members & kept.members).sum() >= CONTAINED * test.members.sum()
-    low, _ = interval(test.comparison.wrong, test.comparison.images, 1 - SIGNIFICANCE_LEVEL)
-    return bool(contained and low <= kept.comparison.error)
+    """Whether a group is another one again, which is more certain, or a part of it."""
+    shared = (test.members & kept.members).sum()
+    return bool(shared >= CONTAINED * test.members.sum() or _jaccard(test.members, kept.members) >= SAME)
 
 
 def _spot(test: _Test, p: float, level: float) -> Spot:

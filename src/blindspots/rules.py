@@ -11,7 +11,8 @@ from src.blindspots.words import SEPARATOR, say
 
 Condition = tuple[str, str]
 LONGEST = 3  # conditions a rule
-MAX_SHARE = 0.95  # of the images; what nearly all of them have is no condition
+MAX_SHARE = 0.7  # of the images; what most of them have singles nothing out
+OF_ANSWER = "focus "  # begins the names of attributes of a heatmap, which is one of the model's answer
 MAX_CONDITIONS = 250  # those of most images count; every one more costs time
 
 
@@ -94,6 +95,23 @@ class Rules:
             return tuple(self.pairs[number - singles].tolist())
         return tuple(self.triples[number - singles - pairs].tolist())
 
+    def number_of(self, places: tuple[int, ...]) -> int | None:
+        """The rule with these conditions, in any order; None where there is none."""
+        return self._numbers.get(tuple(sorted(places)))
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, ...], int]:
+        listed = [
+            *np.arange(len(self.conditions))[:, None].tolist(),
+            *self.pairs.tolist(),
+            *self.triples.tolist(),
+        ]
+        return {tuple(places): number for number, places in enumerate(listed)}
+
+    def counts_of_conditions(self, rows: np.ndarray) -> np.ndarray:
+        """How many of some images meet each condition."""
+        return self.table[rows].sum(0)
+
     def members(self, number: int) -> np.ndarray:
         """bool (N,): which images meet the rule's conditions."""
         return np.asarray(self.table[:, self.places_of(number)].all(1))
@@ -144,10 +162,15 @@ def enumerate_rules(attributes: pd.DataFrame, rows: np.ndarray, smallest: int) -
 
 
 def _conditions(attributes: pd.DataFrame, rows: np.ndarray, smallest: int) -> list[Condition]:
-    """What is neither too rare nor met by nearly all; ordered by attribute."""
+    """What is neither too rare nor met by most; ordered by attribute.
+
+    Not what the model looks at: the heatmap is that of its answer, and looks another way where that is wrong.
+    """
     found: list[tuple[int, Condition]] = []
     seen: set[bytes] = set()
     for name in attributes:
+        if str(name).startswith(OF_ANSWER):
+            continue
         column = attributes[name].iloc[rows]
         for words in _alternatives(column):
             met = holds(column, words)

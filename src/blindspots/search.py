@@ -1,7 +1,8 @@
 """The search for groups of images with more errors than the rest: a scan statistic and its penalty."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import xlogy
@@ -9,7 +10,7 @@ from scipy.special import xlogy
 from src.blindspots.rules import Rules
 
 SMALLEST, SMALLEST_SHARE = 10, 0.005  # images of a group in a half, and of the half
-LARGEST_SHARE = 0.3  # of the class, or of all images
+LARGEST_SHARE, LARGEST_OF_CLASS = 0.3, 0.5  # of all images, or of the class
 RATIO, POINTS = 2.0, 0.1  # by which the error rate in a group is to be above the rest's
 MAX_CANDIDATES = 10
 STRATA = 20  # of the images, for rules over all classes: the classes, or as many groups of equally hard ones
@@ -84,10 +85,14 @@ def scan_statistic(
 
 
 def raised(wrong: np.ndarray, count: np.ndarray, all_wrong: float, total: float) -> np.ndarray:
-    """bool: where the size and the error rate of groups, compared with the rest, deserve attention."""
+    """bool: where the error rate of groups is so far above the rest's that it deserves attention."""
     rest = (all_wrong - wrong) / np.maximum(total - count, 1)
-    rate = wrong / np.maximum(count, 1)
-    return (count <= LARGEST_SHARE * total) & (rate >= RATIO * rest) & (rate >= rest + POINTS)
+    return is_far(wrong / np.maximum(count, 1), rest)
+
+
+def is_far(rate: Any, rest: Any) -> Any:
+    """Whether an error rate is so far above the rest's that one may speak of a blind spot."""
+    return (rate >= RATIO * rest) & (rate >= rest + POINTS)
 
 
 @dataclass
@@ -124,6 +129,8 @@ class Search:
             best = self._best()
             if best is None:
                 return
+            while (inner := self._spot_inside(best)) is not None:
+                best = inner
             yield best
             self._remove(best)
 
@@ -139,11 +146,43 @@ class Search:
         found = [candidate for candidate in (*self._within.values(), self._best_over_all()) if candidate]
         return max(found, key=lambda candidate: candidate.score, default=None)
 
+    def _spot_inside(self, candidate: Candidate) -> Candidate | None:
+        """The part of a group, by one more condition or by class, that is a blind spot of the group.
+
+        A wide rule that holds several spots has more errors than each of them, and says little about any.
+        """
+        members = self.members(candidate) & self.left
+        rows, places = self.half.rows, self.rules.places_of(candidate.number)
+        total, all_wrong = int(members.sum()), int(self.half.wrong[members].sum())
+        parts: list[tuple[Candidate, float, float]] = []
+        if candidate.actual is None:
+            count = np.bincount(self.half.labels[members], minlength=self.half.classes)
+            wrong = np.bincount(self.half.labels[members & self.half.wrong], minlength=self.half.classes)
+            for actual in np.flatnonzero(count >= self.half.smallest).tolist():
+                parts.append((replace(candidate, actual=actual), wrong[actual], count[actual]))
+        wrong = self.rules.counts_of_conditions(rows[members & self.half.wrong])
+        count = self.rules.counts_of_conditions(rows[members])
+        for place in np.flatnonzero(count >= self.half.smallest).tolist():
+            number = self.rules.number_of((*places, place))
+            if number is not None:
+                parts.append((replace(candidate, number=number), wrong[place], count[place]))
+        best, best_score = None, float(np.log(max(len(parts), 1)))
+        for part, wrong_inside, count_inside in parts:
+            inside = np.array([float(wrong_inside)]), np.array([float(count_inside)])
+            if not raised(*inside, all_wrong, total)[0]:
+                continue
+            outside = log_likelihood(all_wrong - inside[0], total - inside[1])
+            score = float(scan_statistic(inside, outside, (np.array([all_wrong]), np.array([total])))[0])
+            if score > best_score:
+                best, best_score = part, score
+        return best
+
     def _best_within(self, actual: int) -> Candidate | None:
         wrong, count = self._count_class(actual)
         chosen = self.left & (self.half.labels == actual)
         total, all_wrong = int(chosen.sum()), int(self.half.wrong[chosen].sum())
-        rows = np.flatnonzero((count >= self.half.smallest) & raised(wrong, count, all_wrong, total))
+        enough = (count >= self.half.smallest) & (count <= LARGEST_OF_CLASS * total)
+        rows = np.flatnonzero(enough & raised(wrong, count, all_wrong, total))
         if not len(rows):
             return None
         inside = wrong[rows].astype(float), count[rows].astype(float)
@@ -155,7 +194,8 @@ class Search:
         parts = [self._count_stratum(stratum) for stratum in range(self.strata.max(initial=0) + 1)]
         wrong, count = (np.sum([part[place] for part in parts], axis=0) for place in (0, 1))
         total, all_wrong = int(self.left.sum()), int(self.half.wrong[self.left].sum())
-        rows = np.flatnonzero((count >= self.half.smallest) & raised(wrong, count, all_wrong, total))
+        enough = (count >= self.half.smallest) & (count <= LARGEST_SHARE * total)
+        rows = np.flatnonzero(enough & raised(wrong, count, all_wrong, total))
         if not len(rows):
             return None
         left = self.strata[self.left]
@@ -188,7 +228,7 @@ class Search:
     def _large_classes(self) -> list[int]:
         """Classes of which a part can be large enough."""
         sizes = np.bincount(self.half.labels, minlength=self.half.classes)
-        return np.flatnonzero(LARGEST_SHARE * sizes >= self.half.smallest).tolist()
+        return np.flatnonzero(LARGEST_OF_CLASS * sizes >= self.half.smallest).tolist()
 
     def _count_class(self, actual: int) -> tuple[np.ndarray, np.ndarray]:
         if self.half.classes <= STRATA:  # then classes are the strata

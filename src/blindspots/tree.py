@@ -9,6 +9,7 @@ from scipy.linalg import eigh
 
 from src.blindspots.rules import Rules
 from src.blindspots.search import (
+    LARGEST_OF_CLASS,
     LARGEST_SHARE,
     MAX_CANDIDATES,
     Candidate,
@@ -85,6 +86,7 @@ def describe(node: Node, rules: Rules, half: Half) -> Candidate | None:
         wrong = rules.counts(half.rows[scope & half.wrong])
         fit = 2 * common / np.maximum(sizes + inside.sum(), 1)
         fit[sizes < half.smallest] = 0
+        fit[sizes > (LARGEST_SHARE if actual is None else LARGEST_OF_CLASS) * scope.sum()] = 0
         fit[~raised(wrong, sizes, int(half.wrong[scope].sum()), int(scope.sum()))] = 0
         best = int(fit.argmax()) if len(fit) else 0
         if len(fit) and fit[best] >= FIT:
@@ -97,7 +99,7 @@ def _nodes(points: np.ndarray, half: Half) -> list[Node]:
     if not points.shape[1]:
         return []
     sizes = np.bincount(half.labels, minlength=half.classes)
-    large = np.flatnonzero(sizes * LARGEST_SHARE >= half.smallest).tolist()
+    large = np.flatnonzero(sizes * LARGEST_OF_CLASS >= half.smallest).tolist()
     within = [_Tree.grow(points, np.flatnonzero(half.labels == actual), actual) for actual in large]
     over_all = [_Tree.grow(points, np.arange(len(points)), None)]
     found = [*_raised_nodes(within, half), *_raised_nodes(over_all, half)]
@@ -153,7 +155,8 @@ def _raised_nodes(trees: list[_Tree], half: Half) -> list[Node]:
         leaves = np.eye(int(codes.max()) + 1)[codes]
         counts, wrongs = tree.sums(leaves), tree.sums(leaves * half.wrong[tree.rows, None])
         count, wrong = counts.sum(1), wrongs.sum(1)
-        enough = (count >= half.smallest) & (count <= LARGEST_SHARE * len(tree.rows))
+        largest = LARGEST_SHARE if tree.actual is None else LARGEST_OF_CLASS
+        enough = (count >= half.smallest) & (count <= largest * len(tree.rows))
         tried += int(enough.sum())
         nodes = np.flatnonzero(enough & raised(wrong, count, wrong[-1], count[-1]))
         # The last node is the root: all images.

@@ -55,6 +55,7 @@ SHARES = (0.05, 0.15, 1 / 3, 2 / 3, 0.85, 0.95)  # of the images below each limi
 MAX_VALUES = 20  # of a column of the user's, to be said as they are
 MAX_DISTINCT = 5  # numbers of which each is a value
 GROUPS = 5  # that gaps may divide numbers into
+MOST = 0.5  # of the images; a larger group is divided further
 GAP = 0.35  # density in a gap, relative to the lower one of the peaks around it
 MIN_SHARE = 0.03  # of the images on either side of a gap
 BINS = 64
@@ -222,8 +223,20 @@ def _fit_scale(known: np.ndarray, words: Sequence[str]) -> Scale:
     distinct = np.unique(known)
     if 1 < len(distinct) <= MAX_DISTINCT:
         return Scale(tuple((distinct[1:] + distinct[:-1]) / 2), levels(low, middle, high, len(distinct)))
-    limits = gaps(known) or np.quantile(known, SHARES).tolist()
+    limits = _split_largest(known, gaps(known)) or np.quantile(known, SHARES).tolist()
     return Scale(tuple(limits), levels(low, middle, high, len(limits) + 1))
+
+
+def _split_largest(known: np.ndarray, limits: list[float]) -> list[float]:
+    """Limits of groups, and of thirds of the one that holds most of the images, if any does."""
+    if not 0 < len(limits) < GROUPS - 2:
+        return limits
+    group = np.digitize(known, limits, right=True)
+    sizes = np.bincount(group)
+    if sizes.max() <= MOST * len(known):
+        return limits
+    inside = known[group == sizes.argmax()]
+    return sorted({*limits, *np.quantile(inside, (1 / 3, 2 / 3)).tolist()})
 
 
 def _fit_own(values: pd.Series) -> Scale | Names | None:
