@@ -67,7 +67,9 @@ def test_the_level_for_those_selected():
 def test_the_smallest_group_that_would_be_confirmed():
     # All right elsewhere, and every image of the group wrong: 1 / C(100, n) is the p-value.
     assert 1 / comb(100, 2) <= 0.05 / 10 < 1 / comb(100, 1)
-    assert smallest_detectable(100, 0.0, 1.0, 10, 1, 30) == 2
+    # Two would do for the test, but the error rate could still be small: the interval of two of two begins
+    # at sqrt(0.0025) = 5 %, below 10 points; that of three of three at the third root, 13.6 %.
+    assert smallest_detectable(100, 0.0, 1.0, 10, 1, 30) == 3
     assert smallest_detectable(100, 0.5, 0.5, 10, 1, 30) is None
-    sizes = [smallest_detectable(1000, error, 0.5, 10, 1, 300) for error in (0.02, 0.1, 0.3)]
+    sizes = [smallest_detectable(1000, error, 0.5, 10, 1, 300) for error in (0.02, 0.05, 0.1)]
     assert sizes == sorted(sizes)

@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 
 from src.blindspots.rules import Rule, enumerate_rules
-from src.blindspots.search import Half, Search, log_likelihood, raised, scan_statistic, strata_of
+from src.blindspots.search import (
+    Candidate,
+    Half,
+    Search,
+    log_likelihood,
+    raised,
+    scan_statistic,
+    strata_of,
+)
 from src.blindspots.tree import Node, candidates_of, describe, principal_components
 from tests.blindspots.test_findings import drawn
 
@@ -29,8 +37,28 @@ def test_no_errors_have_no_likelihood_to_lose():
 
 def test_what_is_raised():
     wrong, count = np.array([12.0, 12, 4, 30]), np.array([20.0, 40, 40, 40])
-    # Of 100 images 30 are wrong: 60 % against 22 %; too many; no more than the rest; too many.
-    assert raised(wrong, count, 30, 100).tolist() == [True, False, False, False]
+    # Of 100 images 30 are wrong: 60 % against 22 %; 30 % against 30 %; fewer than elsewhere; all there are.
+    assert raised(wrong, count, 30, 100).tolist() == [True, False, False, True]
+
+
+def test_a_wide_rule_that_holds_a_spot_gives_way_to_it():
+    """A quarter of the images is x, half of those y, too; what is wrong is both."""
+    generator = np.random.default_rng(0)
+    x, y = generator.random(2000) < 0.25, generator.random(2000) < 0.5
+    attributes = pd.DataFrame({"x": np.where(x, "yes", "no"), "y": np.where(y, "yes", "no")})
+    rules = enumerate_rules(attributes, np.arange(2000), 10)
+    wrong = np.where(x & y, generator.random(2000) < 0.9, generator.random(2000) < 0.02)
+    search = Search(rules, Half(np.arange(2000), np.zeros(2000, int), wrong, 1))
+    wide = Candidate(rules.conditions.index(("x", "yes")), None, 1.0)
+    inner = search._spot_inside(wide)
+    assert inner is not None
+    assert set(rules.conditions_of(inner.number)) == {("x", "yes"), ("y", "yes")}
+    assert search._spot_inside(inner) is None
+
+
+def test_what_the_model_looks_at_is_in_no_rule():
+    attributes = pd.DataFrame({"focus x": list("ab") * 50, "x": list("ab") * 50})
+    assert enumerate_rules(attributes, np.arange(100), 10).conditions == (("x", "a"), ("x", "b"))
 
 
 def table_of(images=300, seed=0):
