@@ -46,7 +46,7 @@ seeds: setup ## run an experiment with several seeds, e.g. NAME=base SEEDS=0,1,2
 	@$(IDENTITY) python -m src.seeds "$$NAME" "$${SEEDS:-0,1,2}" $$FLAGS
 
 # All columns but the accuracy, the calibration error, and the parameters that differ.
-HIDDEN := Created|per_class|support|accuracy_|balanced_|macro_f1|false_rejection|confidence|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/
+HIDDEN := Created|spots\.|tested|total|smallest_|images$$|per_class|support|accuracy_|balanced_|macro_f1|false_rejection|confidence|train_|val_|best_epoch|loss|layer|.*\.(mean|std)|(data|metrics|src|stages)/
 
 experiments: setup ## list the experiments, best first, with their results and what was changed
 	@dvc exp show --no-pager --only-changed --hide-workspace --drop '$(HIDDEN)' \

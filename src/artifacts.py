@@ -228,7 +228,7 @@ def read_array(path: Path, dtype: type, shape: tuple[int | None, ...], remedy: s
     """
     try:
         array = np.load(require(path), mmap_mode="r", allow_pickle=False)
-    except OSError:
+    except (OSError, InputError):
         raise
     except Exception as error:  # a damaged header can make numpy raise almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

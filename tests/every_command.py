@@ -24,6 +24,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "stages.evaluate": [[]],
     "stages.find_misclassified": [[]],
     "stages.gradcam": [[]],
+    "stages.find_blindspots": [[]],
     "stages.find_label_issues": [[]],
     "src.compare": [
         ["workspace", "--fail-if-broken-above", "0"],

@@ -138,6 +138,7 @@ def test_a_limit_that_is_kept(printed):
             1,
             "--require-not-worse-by 1%: base may be worse by",
         ),
+        (["main", "longer", "--fail-on-new-blind-spot"], 0, ""),
         (
             ["good", "base", "--fail-if-broken-above", "1"],
             1,

@@ -105,7 +105,7 @@ def blind_spots(comparison: GroupComparison) -> list[Section]:
     a, b, followed = comparison.a.name, comparison.b.name, comparison.blindspots
     rows = [
         [
-            spot.figures.sentence,
+            tables.wrapped(spot.figures.sentence),
             *(f"{raised} of {runs} runs" for raised, runs in zip(spot.raised, spot.runs, strict=True)),
             str(spot.verdict),
         ]

@@ -1,5 +1,6 @@
 """A comparison in words and tables: for the terminal, for Markdown and as JSON."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -15,6 +16,7 @@ from src.report.group_comparison import GroupComparison
 from src.report.groups import SEED
 
 MAX_CONFUSIONS = 8  # shown in either direction
+SENTENCE = 48  # signs a line of a blind spot's sentence
 WORDS = {
     Outcome.FIXED: "fixed (only the second is right)",
     Outcome.BROKEN: "broken (only the first is right)",
@@ -104,7 +106,7 @@ def blind_spots(comparison: Comparison) -> list[Section]:
     a, b, followed = comparison.a.name, comparison.b.name, comparison.blindspots
     rows = [
         [
-            spot.figures.sentence,
+            wrapped(spot.figures.sentence),
             spot.counts[0].images,
             *(f"{count.wrong} ({count.error:.0%})" for count in spot.counts),
             f"{spot.rest[1].error:.1%}",
@@ -115,6 +117,11 @@ def blind_spots(comparison: Comparison) -> list[Section]:
     ]
     headers = ["", "images", f"wrong in {a}", f"wrong in {b}", f"elsewhere in {b}", "p", "verdict"]
     return blind_spot_section(headers, rows, followed, (a, b))
+
+
+def wrapped(sentence: str) -> str:
+    """On several lines, for a column of a table."""
+    return "\n".join(textwrap.wrap(sentence, SENTENCE))
 
 
 def blind_spot_section(

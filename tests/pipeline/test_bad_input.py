@@ -132,6 +132,8 @@ AGAIN = "run `dvc repro` to restore it"
         ),
         ("find_misclassified", remove("data/label_issues.csv"), f"data/label_issues.csv: missing; {AGAIN}"),
         ("gradcam", params(gradcam__layers=["linear"]), "gradcam.layers: 'linear' has no map with"),
+        ("find_blindspots", remove("data/embeddings.npy"), f"data/embeddings.npy: missing; {AGAIN}"),
+        ("find_blindspots", truncate("data/heatmaps.npy"), "data/heatmaps.npy: damaged"),
         ("gradcam", remove(MISCLASSIFIED), f"{MISCLASSIFIED}: missing; {AGAIN}"),
         ("gradcam", truncate(MISCLASSIFIED), f"{MISCLASSIFIED}: damaged"),
         (

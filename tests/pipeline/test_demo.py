@@ -28,7 +28,7 @@ def test_the_demo_twice_where_git_knows_nobody(project):
         assert "<title>" in (project.folder / "demo/report.html").read_text()
         drawn = {path.name for path in (project.folder / "demo/plots").glob("*.png")}
         samples = {"train_samples.png", "test_samples.png"}
-        assert drawn == samples | {"dataset.png", "misclassified.png", "gradcam_probes.png"}
+        assert drawn == samples | {"dataset.png", "misclassified.png", "gradcam_probes.png", "blindspots.png"}
         assert len(list((project.folder / "demo/plots/gradcam").glob("*.png"))) == 2
         # The workspace is as it was: clean, and the real run is what comes next.
         assert project.run("git", "status", "--short") == ""

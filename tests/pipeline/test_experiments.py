@@ -20,9 +20,9 @@ def read_json(project: Project, path: Path) -> dict:
 
 def test_an_experiment_and_its_differences(compared, tmp_path):
     printed = {name: (compared.folder.parent / f"{name}.txt").read_text() for name in ("longer", "plain")}
-    training = ["find_lr", "train", "evaluate", "find_misclassified", "gradcam", "find_label_issues"]
-    assert stages_run(printed["longer"]) == training
-    assert stages_run(printed["plain"]) == training[2:]
+    evaluated = ["evaluate", "find_misclassified", "gradcam", "find_blindspots", "find_label_issues"]
+    assert stages_run(printed["longer"]) == ["find_lr", "train", *evaluated]
+    assert stages_run(printed["plain"]) == evaluated
 
     project = compared.copy(tmp_path / "project")
     difference = json.loads(project.run("dvc", "metrics", "diff", "main", "longer", "--json"))
@@ -46,7 +46,7 @@ def test_an_experiment_and_its_differences(compared, tmp_path):
         assert column in page
     for revision in ("main", "longer"):
         pictures = {path.name for path in (project.folder / "dvc_plots/static").glob(f"{revision}*")}
-        for picture in ("gradcam_01", "gradcam_10", "gradcam_probes", "misclassified", "train_samples"):
+        for picture in ("gradcam_01", "gradcam_10", "gradcam_probes", "misclassified", "blindspots"):
             assert f"{revision}_plots_{picture}.png" in pictures
 
 
@@ -55,7 +55,7 @@ AGAIN = "find_label_issues"  # trains, too, if it is asked to
 CHANGES = {
     "workers": (2, []),
     "tensorboard": (True, []),
-    "seed": (1, [*TRAINED, "find_misclassified", AGAIN]),
+    "seed": (1, [*TRAINED, "find_misclassified", "find_blindspots", AGAIN]),
     "model": ("resnet18", ["download", *TRAINED, AGAIN]),
     "augment.pad": (3, [*TRAINED, AGAIN]),
     "validation": (0.2, [*TRAINED, AGAIN]),
@@ -71,8 +71,9 @@ CHANGES = {
     "gradcam.classes": ("actual", ["gradcam"]),
 }
 CODE = {
-    "src/figures.py": ["preview", "find_misclassified", "gradcam"],  # how pictures look
-    "src/explanation/overlays.py": ["gradcam"],
+    "src/figures.py": ["preview", "find_misclassified", "gradcam", "find_blindspots"],  # how pictures look
+    "src/explanation/overlays.py": ["gradcam", "find_blindspots"],
+    "src/blindspots/words.py": ["find_blindspots"],
     "src/download/cifar10.py": ["download"],
     "src/lr_finder.py": ["find_lr"],
     "src/training/loop.py": ["train", AGAIN],

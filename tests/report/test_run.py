@@ -111,6 +111,7 @@ def test_a_workspace_of_other_params(project):
         artifacts.TEST_METRICS,
         artifacts.TRAINING_CURVES,
         artifacts.HEATMAPS,
+        artifacts.BLINDSPOTS,
     ],
     ids=str,
 )
@@ -145,6 +146,17 @@ def test_without_heatmaps(project):
     run = read_run()
     assert (run.heatmaps, run.heatmap_layer, run.heatmap_checks) == (None, "", {})
     assert "<title>workspace" in page.render(run)
+
+
+def test_blind_spots(project):
+    blindspots = read_run().blindspots
+    assert blindspots is not None
+    assert blindspots.total == 100
+    for path in (artifacts.BLINDSPOTS, artifacts.BLINDSPOT_METRICS):
+        path.unlink()
+    run = read_run()  # as of a version that did not look for them
+    assert run.blindspots is None
+    assert 'id="blindspots"' not in page.render(run)
 
 
 def test_damaged_files_are_told_in_a_line(project):
