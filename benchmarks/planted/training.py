@@ -1,0 +1,112 @@
+"""Trains the real pipeline on a set, as on anybody's own images, and keeps what the methods need."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from benchmarks.clone import Clone, clone
+from benchmarks.planted.scenes import ATTRIBUTES
+from benchmarks.planted.sets import PlantedSet
+from src import artifacts
+
+STAGES = (
+    "download",
+    "compute_mean_std",
+    "find_lr",
+    "train",
+    "evaluate",
+    "find_misclassified",
+    "gradcam",
+)
+# A small network that learns these shapes in seconds on one core. No augmentation that could move a picture
+# out of its spot, or into it: neither colors nor positions change.
+PARAMS: dict[str, object] = {
+    "model": "timm/test_resnet",
+    "stem": "original",
+    "epochs": 12,
+    "batch_size": 128,
+    "validation": 0,
+    "device": "cpu",
+    "precision": "fp32",
+    "workers": 0,
+    "threads": 1,
+    "label_smoothing": 0,
+    "optimizer": {"name": "adamw", "lr": 0.004, "weight_decay": 0.05},
+    "augment": {"pad": 0, "scale": 0, "flip": False, "color": 0},
+    "evaluate": {"batch_size": 500, "tta": "none"},
+    "gradcam": {"layers": ["backbone.layer3"]},
+}
+KEPT = (
+    artifacts.PARAMS,
+    artifacts.TRAINED_MODEL,
+    artifacts.PREDICTIONS,
+    artifacts.PROBABILITIES,
+    artifacts.HEATMAPS,
+    artifacts.TEST_METRICS,
+    artifacts.TRAIN_METRICS,
+    artifacts.TRAINING_CURVES,
+    artifacts.DATASET / "meta.json",
+    artifacts.DATASET / "files.csv",
+    artifacts.DATASET / "test_images.npy",
+    artifacts.DATASET / "test_labels.npy",
+)
+
+
+def train(planted: PlantedSet, folder: Path) -> Path:
+    """Draw a set, run the stages, and keep some of their files in a folder that appears when all is done.
+
+    Args:
+        planted: the set.
+        folder: of all sets.
+
+    Returns:
+        Where they are, by the paths they have in the project. What is there already is not made again.
+    """
+    kept = folder / planted.name
+    if kept.exists():
+        return kept
+    started = time.process_time(), sum(os.times()[2:4])
+    with clone() as project:
+        pictures = project.folder / "data/pictures"
+        write_pictures(planted, pictures)
+        project.change(seed=planted.seed, dataset="images", images=images_params(project), **PARAMS)
+        lines = [project.run("python", "-m", f"stages.{stage}").strip() for stage in STAGES]
+        with artifacts.atomic_folder(kept) as temporary:
+            for path in KEPT:
+                (temporary / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(project.folder / path, temporary / path)
+            seconds = time.process_time() - started[0] + sum(os.times()[2:4]) - started[1]
+            (temporary / "log.txt").write_text("\n".join([*lines, f"{seconds:.0f} CPU-seconds", ""]))
+    return kept
+
+
+def write_pictures(planted: PlantedSet, folder: Path) -> None:
+    """The training and test parts as PNG files, and beside the folder the table about them, labels.csv."""
+    tables = []
+    for part in ("train", "test"):
+        (folder / part).mkdir(parents=True)
+        table = planted.table(part)
+        files = [f"{part}/{index:05}.png" for index in range(len(table))]
+        for file, picture in zip(files, planted.pictures(part), strict=True):
+            cv2.imwrite(str(folder / file), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        tables.append(table[["label", *ATTRIBUTES]].assign(file=files, split=part))
+    columns = ["file", "label", "split", *ATTRIBUTES]
+    pd.concat(tables)[columns].to_csv(folder.parent / "labels.csv", index=False, lineterminator="\n")
+
+
+def images_params(project: Clone) -> dict[str, object]:
+    """The group `images`. Drawn pictures look alike, but none is another one: duplicates don't matter."""
+    data = project.folder / "data"
+    return {"path": str(data / "pictures"), "table": str(data / "labels.csv"), "size": 64, "leaks": "keep"}
+
+
+def test_order(kept: Path) -> np.ndarray:
+    """For each image of the test split, as stored, its row in the set's table: int64 (N,)."""
+    files = pd.read_csv(kept / artifacts.DATASET / "files.csv", dtype=str, keep_default_na=False)
+    names = files.loc[files["part"] == "test", "file"]
+    return names.str.extract(r"(\d+)\.png$")[0].astype(np.int64).to_numpy()
