@@ -2,7 +2,9 @@
 
 import os
 import shutil
-import time
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -70,19 +72,37 @@ def train(planted: PlantedSet, folder: Path) -> Path:
     kept = folder / planted.name
     if kept.exists():
         return kept
-    started = time.process_time(), sum(os.times()[2:4])
-    with clone() as project:
+    with clone() as project, half_made(kept) as temporary:
         pictures = project.folder / "data/pictures"
+        before = cpu_seconds()
         write_pictures(planted, pictures)
         project.change(seed=planted.seed, dataset="images", images=images_params(project), **PARAMS)
-        lines = [project.run("python", "-m", f"stages.{stage}").strip() for stage in STAGES]
-        with artifacts.atomic_folder(kept) as temporary:
-            for path in KEPT:
-                (temporary / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(project.folder / path, temporary / path)
-            seconds = time.process_time() - started[0] + sum(os.times()[2:4]) - started[1]
-            (temporary / "log.txt").write_text("\n".join([*lines, f"{seconds:.0f} CPU-seconds", ""]))
+        lines = [f"drawn in {cpu_seconds() - before:.1f} CPU-seconds"]
+        for stage in STAGES:
+            before = cpu_seconds()
+            printed = project.run("python", "-m", f"stages.{stage}").strip()
+            lines += [printed, f"{stage}: {cpu_seconds() - before:.1f} CPU-seconds"]
+        for path in KEPT:
+            (temporary / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(project.folder / path, temporary / path)
+        (temporary / "log.txt").write_text("\n".join([*lines, f"{cpu_seconds():.0f} CPU-seconds", ""]))
     return kept
+
+
+@contextmanager
+def half_made(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside, renamed to it when the block ends without an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=artifacts.TEMPORARY_PREFIX) as temporary:
+        content = Path(temporary, folder.name)
+        content.mkdir()
+        yield content
+        content.replace(folder)
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those that have ended."""
+    return sum(os.times()[:4])
 
 
 def write_pictures(planted: PlantedSet, folder: Path) -> None:
