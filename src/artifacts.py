@@ -45,6 +45,7 @@ IMAGES = Path(".images")
 TEST_METRICS = Path("metrics/test.json")
 PREDICTIONS = Path("data/predictions.csv")
 PROBABILITIES = Path("data/probabilities.npy")
+EMBEDDINGS = Path("data/embeddings.npy")
 CONFUSION_MATRIX = Path("data/confusion_matrix.csv")
 LABEL_ISSUES = Path("data/label_issues.csv")
 TRAIN_LABEL_ISSUES = Path("data/train_label_issues.csv")
@@ -59,6 +60,11 @@ GRADCAM = Path("plots/gradcam")
 GRADCAM_PROBES = Path("plots/gradcam_probes.png")
 HEATMAPS = Path("data/heatmaps.npy")
 GRADCAM_METRICS = Path("metrics/gradcam.json")
+
+ATTRIBUTES = Path("data/attributes.csv")
+BLINDSPOTS = Path("data/blindspots.csv")
+BLINDSPOT_METRICS = Path("metrics/blindspots.json")
+BLINDSPOT_GALLERY = Path("plots/blindspots.png")
 
 REMEDY = "run `dvc repro --force` to make it again"
 TEMPORARY_PREFIX = ".tmp-"  # the beginning of a name that git ignores; the writer's process number follows

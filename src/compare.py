@@ -10,6 +10,7 @@ from src.command import run_main
 from src.errors import InputError
 from src.outputs import is_replaced, is_standard_output, write_output
 from src.report import group_tables, pull_request, tables
+from src.report.blindspots import Fate
 from src.report.comparison import Comparison, Outcome, compare
 from src.report.gates import Facts, Gates
 from src.report.group_comparison import GroupComparison, compare_groups
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.require_not_worse_by,
         options.fail_if_broken_above,
         options.min_seeds,
+        options.fail_on_new_blind_spot,
     )
     gates.check_form()
     a, b = read_group(options.a), read_group(options.b)
@@ -70,9 +72,11 @@ def _commits(a: Group, b: Group) -> tuple[list[str], list[str]]:
 def _facts(comparison: Comparison | GroupComparison) -> Facts:
     """What gates judge."""
     names = comparison.a.name, comparison.b.name
+    followed = comparison.blindspots
+    new = tuple(f"{spot.figures.sentence}: {spot.reason(*names)}" for spot in followed.by_verdict(Fate.NEW))
     if isinstance(comparison, Comparison):
         broken = comparison.count(Outcome.BROKEN)
-        return Facts(names, (1, 1), comparison.interval, broken, comparison.images)
+        return Facts(names, (1, 1), comparison.interval, broken, comparison.images, new, followed.missing)
     enough = comparison.verdict != Verdict.TOO_FEW
     return Facts(
         names,
@@ -80,6 +84,8 @@ def _facts(comparison: Comparison | GroupComparison) -> Facts:
         comparison.difference.interval if enough else None,
         comparison.changes.count(Reliability.BROKEN),
         comparison.images,
+        new,
+        followed.missing,
     )
 
 
@@ -118,6 +124,11 @@ def _parser() -> argparse.ArgumentParser:
         "--fail-if-broken-above",
         metavar="X",
         help="fail if more than X images, or X of all, went from right to wrong; in groups, reliably",
+    )
+    gates.add_argument(
+        "--fail-on-new-blind-spot",
+        action="store_true",
+        help="fail if B has a blind spot that A does not have; in groups, reliably",
     )
     gates.add_argument(
         "--min-seeds", type=int, default=1, metavar="N", help="judge nothing with fewer runs on a side"

@@ -135,6 +135,17 @@ MISCLASSIFIED = TableSchema(
     },
     digits=8,
 )
+BLINDSPOTS = TableSchema(
+    artifacts.BLINDSPOTS,
+    {
+        "spot": Column("integer", "number of the blind spot, from 1; an image may be in several"),
+        "index": INDEX,
+        "file": FILE,
+        "actual": ACTUAL,
+        "predicted": PREDICTED,
+        "confirming": Column("true or false", "whether it confirmed the spot, and had no part in finding it"),
+    },
+)
 SKIPPED = TableSchema(
     artifacts.SKIPPED,
     {

@@ -1,11 +1,13 @@
 """Applies the model to the test split."""
 
+import numpy as np
+
 from src import artifacts, schema
 from src.command import run_main
 from src.data.corrections import without_confirmed
 from src.data.dataset import load_dataset, read_files
 from src.evaluation import scores
-from src.evaluation.inference import answerer_of, predict_views, probabilities
+from src.evaluation.inference import answerer_of, predict_views, probabilities, recorded_embeddings
 from src.evaluation.label_issues import find_label_issues
 from src.evaluation.metrics import measure
 from src.evaluation.mistakes import class_accuracy, confusion_matrix
@@ -26,7 +28,8 @@ def main() -> None:
     answerer = answerer_of(trained, config.tta, hardware)
 
     test, files = dataset.test, read_files("test")
-    with explain_out_of_memory("evaluate.batch_size", config.batch_size):
+    recorded = recorded_embeddings(trained.model.head, len(answerer.views))
+    with explain_out_of_memory("evaluate.batch_size", config.batch_size), recorded as embeddings:
         logits, without_tta = predict_views(answerer, test.images, hardware, config.batch_size)
     names = None if files is None else files["file"].tolist()
     predictions = Predictions.from_probabilities(test.labels, probabilities(logits), dataset.classes, names)
@@ -36,6 +39,7 @@ def main() -> None:
     metrics = measure(predictions, trained.unsure_below)
     metrics |= {"loss": loss, "accuracy_without_tta": accuracy_without_tta}
     write_predictions(predictions)
+    artifacts.write_array(artifacts.EMBEDDINGS, np.concatenate(embeddings))
     answers = predictions.frame()[list(schema.CONFUSION.columns)]
     schema.write_table(schema.CONFUSION, answers)
     schema.write_table(schema.CONFUSION_MATRIX, confusion_matrix(predictions))

@@ -17,6 +17,7 @@ from src.errors import InputError
 from src.preprocessing import Preprocessing
 
 PARTS = ("train", "val", "test")
+METADATA = "metadata."  # begins the names of columns of the user's table that have no meaning here
 
 
 @dataclass(frozen=True)

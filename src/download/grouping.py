@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from src.data.dataset import METADATA
 from src.download.names import counted, first_few
-from src.download.table import METADATA
 from src.errors import InputError
 
 

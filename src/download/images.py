@@ -8,7 +8,7 @@ import pandas as pd
 
 from src import artifacts, schema
 from src.cpus import usable_cpus
-from src.data.dataset import PARTS, DatasetWriter, dataset_writer
+from src.data.dataset import METADATA, PARTS, DatasetWriter, dataset_writer
 from src.download import splits
 from src.download.corrections import correct_files, summarize
 from src.download.duplicates import Duplicates, find_duplicates
@@ -16,7 +16,6 @@ from src.download.headers import auto_size, scan
 from src.download.layout import Listing, list_images
 from src.download.names import counted, first_few
 from src.download.store import ImageStore
-from src.download.table import METADATA
 from src.errors import InputError
 from src.params import ImagesConfig
 from src.preprocessing import Preprocessing

@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from src import places
+from src.data.dataset import METADATA
 from src.download.grouping import set_groups
 from src.download.names import counted, first_few, has_control_character, natural_key, shown
-from src.download.table import METADATA, PARTS, check_repeated, look_up, read_labels
+from src.download.table import PARTS, check_repeated, look_up, read_labels
 from src.download.walk import Found, walk
 from src.errors import InputError
 from src.params import ImagesConfig

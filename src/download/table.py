@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from src import places
+from src.data.dataset import METADATA
 from src.download.names import counted, first_few, shown
 from src.download.walk import name_problem
 from src.errors import InputError
 
 REQUIRED = ("file", "label")
 DELIMITERS = (",", ";", "\t")
-METADATA = "metadata."
 PARTS = {
     "train": "train",
     "training": "train",

@@ -1,6 +1,7 @@
 """From stored images to the model's answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -80,6 +81,34 @@ def predict_views(
             means.append(mean_of_views(views))
             firsts.append(views[0])
     return torch.cat(means).cpu().numpy(), torch.cat(firsts).cpu().numpy()
+
+
+@contextmanager
+def recorded_embeddings(head: nn.Module, views: int) -> Iterator[list[np.ndarray]]:
+    """Within the block, what the last layer judges by is kept whenever an `Answerer` is asked.
+
+    The answers stay the same, and nothing is computed twice.
+
+    Args:
+        head: the last layer of the answerer's model, which takes features (views × N, features).
+        views: how many the answerer has.
+
+    Yields:
+        A list that each step adds to: float16 (N, features), of the images themselves, the first view.
+        What is beyond float16 becomes its largest number.
+    """
+    steps: list[np.ndarray] = []
+    most = torch.finfo(torch.float16).max
+
+    def record(_: nn.Module, inputs: tuple[Tensor]) -> None:
+        first = inputs[0].unflatten(0, (views, -1))[0]
+        steps.append(first.float().clamp(-most, most).half().cpu().numpy())
+
+    hook = head.register_forward_pre_hook(record)
+    try:
+        yield steps
+    finally:
+        hook.remove()
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

@@ -1,5 +1,8 @@
 """How certain a figure is that was measured on a limited number of images."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from scipy.stats import binomtest
 
 CONFIDENCE_LEVEL = 0.95  # of all confidence intervals
@@ -43,6 +46,20 @@ def mcnemar(fixed: int, broken: int) -> float:
         broken: images that only the first gets right.
     """
     return float(binomtest(broken, fixed + broken).pvalue) if fixed + broken else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for their number, in the order given.
+
+    Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979: the smallest of m times m, the next
+    times m - 1, and so on; none smaller than the one before it, none above 1.
+    """
+    adjusted = [1.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(np.argsort(p_values, kind="stable").tolist()):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
 
 
 def in_words(p_value: float) -> str:

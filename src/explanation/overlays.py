@@ -44,7 +44,7 @@ def save_explanation(
         axes[row, 0].set_ylabel(fit(name, size, 9), fontsize=9, parse_math=False)
         for column, label in enumerate(columns):
             axis = axes[row, 1 + column]
-            _draw_heat(axis, image, maps[row][column], top, MIN_VISIBLE * top)
+            draw_heat(axis, image, maps[row][column], top, MIN_VISIBLE * top)
             if row == 0:
                 axis.set_title(fit(label, size, 9), fontsize=9, parse_math=False)
         scale = ScalarMappable(Normalize(0, top or 1), HEAT)
@@ -88,11 +88,11 @@ def save_probes(
         for column, of_layer in enumerate(maps, 1):
             # A scale of its own shows where; beside the layer's strongest, what is mere noise stays blank.
             least, heat = MIN_VISIBLE * float(of_layer.max()), of_layer[row]
-            _draw_heat(axes[row, column], image, heat, float(heat.max()), least)
+            draw_heat(axes[row, column], image, heat, float(heat.max()), least)
     save(figure, path)
 
 
-def _draw_heat(axis: Axes, image: np.ndarray, heat: np.ndarray, top: float, least: float) -> None:
+def draw_heat(axis: Axes, image: np.ndarray, heat: np.ndarray, top: float, least: float) -> None:
     """The image in gray with the heat over it, the stronger the less transparent, up to `top`.
 
     A map that nowhere reaches `least` is not drawn; words say so.

@@ -66,6 +66,7 @@ def _take(run: Run, positions: np.ndarray) -> Run:
         "predictions": predictions,
         "label_issues": issues[issues["index"] >= 0].reset_index(drop=True),
         "heatmaps": None if run.heatmaps is None else run.heatmaps[positions],
+        "blindspots": None if run.blindspots is None else run.blindspots.moved(place),
     }
     return _measured(replace(run, **changes))
 

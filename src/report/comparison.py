@@ -1,6 +1,6 @@
 """Which mistakes one model makes and the other does not."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -9,6 +9,7 @@ from src.errors import InputError
 from src.evaluation import significance
 from src.evaluation.predictions import Predictions
 from src.report.alignment import on_common_images, with_labels
+from src.report.blindspots import FollowUp, follow
 from src.report.run import Run
 
 
@@ -62,6 +63,7 @@ class Comparison:
         labels_changed: test images that have another label in one run than in the other.
         images_removed: test images that only one of the runs has, and that are left out here.
         by_labels_of_a: the same comparison by the other labels; None where they are equal.
+        blindspots: what became of the blind spots.
     """
 
     a: Run
@@ -77,6 +79,7 @@ class Comparison:
     labels_changed: int = 0
     images_removed: int = 0
     by_labels_of_a: "Comparison | None" = None
+    blindspots: FollowUp = field(default_factory=FollowUp)
 
     @property
     def difference(self) -> float:
@@ -116,11 +119,13 @@ def compare(a: Run, b: Run) -> Comparison:
     a, b = on_common_images(a, b)
     before, after = a.predictions.actual, b.predictions.actual
     changed = int((before != after).sum())
+    relabeled = with_labels(a, after)
     return replace(
-        _compare(with_labels(a, after), b),
+        _compare(relabeled, b),
         labels_changed=changed,
         images_removed=images - len(after),
         by_labels_of_a=_compare(a, with_labels(b, before)) if changed else None,
+        blindspots=follow(relabeled, b),
     )
 
 

@@ -21,6 +21,8 @@ class Facts:
             few seeds for one.
         broken: images that went from right to wrong: of groups, reliably so.
         images: all test images.
+        new_blindspots: what they are, a sentence each.
+        without_blindspots: names of the sides in which blind spots were not looked for.
     """
 
     names: tuple[str, str]
@@ -28,6 +30,8 @@ class Facts:
     interval: tuple[float, float] | None
     broken: int
     images: int
+    new_blindspots: tuple[str, ...] = ()
+    without_blindspots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,14 @@ class Gates:
         require_not_worse_by: a percentage: fails unless the second is surely not worse by more.
         fail_if_broken_above: a percentage of the images, or a number of them.
         min_seeds: that each side has to have.
+        fail_on_new_blind_spot: fails if the second has a blind spot that the first does not have.
     """
 
     fail_if_worse_by: str | None = None
     require_not_worse_by: str | None = None
     fail_if_broken_above: str | None = None
     min_seeds: int = 1
+    fail_on_new_blind_spot: bool = False
 
     def check_form(self) -> None:
         """Before anything is read.
@@ -67,7 +73,11 @@ class Gates:
                 raise InputError(
                     f"{name}: {counted(count, 'run')}, below --min-seeds {self.min_seeds}; {MORE}"
                 )
-        said = [*self._margin_failures(facts), *self._broken_failures(facts)]
+        said = [
+            *self._margin_failures(facts),
+            *self._broken_failures(facts),
+            *self._blind_spot_failures(facts),
+        ]
         if said:
             raise GateError("\n".join(said))
 
@@ -109,6 +119,17 @@ class Gates:
             return []
         how = "reliably broken" if max(facts.seeds) > 1 else "broken"
         return [f"{facts.broken} images are {how} ({facts.broken / facts.images:.2%}), more than {limit}"]
+
+    def _blind_spot_failures(self, facts: Facts) -> list[str]:
+        if not self.fail_on_new_blind_spot:
+            return []
+        option = "--fail-on-new-blind-spot"
+        if facts.without_blindspots:
+            raise InputError(
+                f"{option}: {facts.without_blindspots[0]} was made before blind spots were looked for; run "
+                "`dvc repro` there"
+            )
+        return [f"{option}: {spot}" for spot in facts.new_blindspots]
 
 
 def _share(option: str, limit: str) -> float:

@@ -1,10 +1,11 @@
 """Whether a change helps: two groups of seeds on the same images."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from src.errors import InputError
 from src.report.alignment import on_common_images, with_labels
 from src.report.comparison import check_classes, differing_params
+from src.report.group_blindspots import GroupFollowUp, follow_groups
 from src.report.groups import SEED, Group
 from src.report.reliability import ImageChanges, image_changes
 from src.report.two_way import ClassDifference, Difference, difference_of, differences_by_class
@@ -23,6 +24,7 @@ class GroupComparison:
         params: key to its values in both, where they differ; None where a key is missing. Not the seed.
         labels_changed: test images that have another label in one group than in the other.
         images_removed: test images that only one of the groups has, and that are left out here.
+        blindspots: what became of the blind spots.
     """
 
     a: Group
@@ -33,6 +35,7 @@ class GroupComparison:
     params: dict[str, tuple[object, object]]
     labels_changed: int = 0
     images_removed: int = 0
+    blindspots: GroupFollowUp = field(default_factory=GroupFollowUp)
 
     @property
     def verdict(self) -> Verdict:
@@ -72,4 +75,5 @@ def compare_groups(a: Group, b: Group) -> GroupComparison:
         params,
         int((before != after).sum()),
         max(len(one.images), len(other.images)) - len(after),
+        follow_groups(a, b),
     )

@@ -62,6 +62,7 @@ def render(
         "charted": order[:FEW_CLASSES],
         "gallery": images,
         "marksKey": None,
+        "spots": [],
     }
     return fill_in(
         "groups.html.j2",
@@ -74,6 +75,7 @@ def render(
         accuracy=group_tables.accuracy(comparison),
         parameters=tables.parameters(comparison),
         classes=[group_tables.class_row(change) for change in comparison.classes],
+        blindspots=group_tables.blind_spots(comparison),
         order=order,
         few=few,
         runs=medians,

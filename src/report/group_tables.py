@@ -27,6 +27,7 @@ def sections(comparison: GroupComparison) -> list[Section]:
         accuracy(comparison),
         Section("Seeds", ["seed", a.name, b.name], _seeds(a, b)),
         _images(comparison),
+        *blind_spots(comparison),
         Section(
             "Classes",
             ["class", "images", a.name, b.name, "change", f"{LEVEL} interval", "p (Holm)", ""],
@@ -77,6 +78,8 @@ def as_dict(comparison: GroupComparison) -> dict:
             | (_difference(change.difference) if change.difference else {})
             for change in comparison.classes
         ],
+        "blindspots": [spot.as_dict() for spot in comparison.blindspots.spots],
+        "blindspots_missing": list(comparison.blindspots.missing),
         "params": {key: {"a": one, "b": other} for key, (one, other) in comparison.params.items()},
     }
 
@@ -95,6 +98,20 @@ def chance_to_win(comparison: GroupComparison) -> str:
         f"One more run of {comparison.b.name} would beat one more run of {comparison.a.name} with a "
         f"probability of {chance:.0%}."
     )
+
+
+def blind_spots(comparison: GroupComparison) -> list[Section]:
+    """What became of them; none where they were looked for on neither side."""
+    a, b, followed = comparison.a.name, comparison.b.name, comparison.blindspots
+    rows = [
+        [
+            spot.figures.sentence,
+            *(f"{raised} of {runs} runs" for raised, runs in zip(spot.raised, spot.runs, strict=True)),
+            str(spot.verdict),
+        ]
+        for spot in followed.spots
+    ]
+    return tables.blind_spot_section(["", f"raised in {a}", f"in {b}", "verdict"], rows, followed, (a, b))
 
 
 def _seeds(a: Group, b: Group) -> list[list[str]]:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from src.data.images import Selection
-from src.report import about_data, labels, summary, tables, vega
+from src.report import about_data, blindspot_pages, labels, summary, tables, vega
 from src.report.comparison import Comparison, Outcome
 from src.report.gallery import IMAGES, gallery
 from src.report.links import Originals
@@ -37,7 +39,9 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
     outcomes = summary.outcomes_of_images(runs, comparison)
     originals = Originals(runs[0].source, path)
     lists = [] if comparison else labels.lists(runs[0], originals, LISTS)
+    shown_spots = blindspot_pages.of_comparison(comparison) if comparison else blindspot_pages.of_run(runs[0])
     candidates = summary.order_of_images(runs, outcomes, list(OUTCOMES))
+    candidates = blindspot_pages.first(shown_spots, candidates)
     images, shown = gallery(runs, outcomes, candidates, originals, IMAGES - labels.size(lists))
     sums = None if comparison else labels.image_sums(runs[0], "test", Selection(runs[0].images, shown), shown)
     classes = summary.classes(runs)
@@ -52,6 +56,7 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
         "charted": order[:FEW_CLASSES],
         "gallery": images | {"sha256": sums},
         "lists": lists,
+        "spots": blindspot_pages.shown(shown_spots, shown),
         "marksKey": None if sums is None else labels.marks_key(runs[0]),
     }
     counts = {outcome: int((outcomes == outcome).sum()) for outcome in OUTCOMES}
@@ -78,7 +83,8 @@ def render(subject: Run | Comparison, path: Path = Path("report.html")) -> str:
         },
         counts=counts,
         shown={outcome: int((outcomes[shown] == outcome).sum()) for outcome in OUTCOMES},
-        hidden=sum(counts.values()) - len(shown),
+        hidden=sum(counts.values()) - int(np.isin(outcomes[shown], list(OUTCOMES)).sum()),
+        blindspots=tables.blind_spots(comparison) if comparison else runs[0].blindspots,
         about=None if comparison else about_data.sections(runs[0], originals),
         vega=vega.scripts(),
     )

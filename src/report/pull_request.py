@@ -17,7 +17,7 @@ from src.report.tables import Section, as_cell, as_markdown, escape
 
 MARKER = "<!-- blindspot-compare -->"  # by which a bot finds its comment
 MAX_LENGTH = 60_000  # characters; GitHub takes 65,536
-MAX_IMAGES, MAX_PARAMS, MAX_COMMITS = 5, 12, 10
+MAX_IMAGES, MAX_PARAMS, MAX_COMMITS, MAX_SPOTS = 5, 12, 10, 10
 MAX_NAME = 100  # characters of a name or a value
 Side = TypeVar("Side", Run, Group)
 FIGURES = ("accuracy", "loss", "calibration error")
@@ -53,6 +53,7 @@ def comment(comparison: Comparison | GroupComparison, context: Context) -> str:
     more = len(parameters.rows) - MAX_PARAMS
     shown = [
         Section("", ["", a.name, b.name, "change"], _four_rows(comparison, details)),
+        *_blind_spots(details),
         _broken_images(comparison),
         replace(
             parameters,
@@ -105,6 +106,12 @@ def _four_rows(
         expected = (changes.by_chance[outcome] for outcome in (Reliability.FIXED, Reliability.BROKEN))
         counts += f" (by chance {', '.join(f'{count:.0f}' for count in expected)})"
     return [*rows, ["images reliably fixed, broken", "", "", counts]]
+
+
+def _blind_spots(details: Sequence[Section]) -> list[Section]:
+    """Where there are any to tell of."""
+    found = [section for section in details if section.title == "Blind spots" and section.rows]
+    return [replace(s, rows=[[_short(cell) for cell in row] for row in s.rows[:MAX_SPOTS]]) for s in found]
 
 
 def _broken_images(comparison: Comparison | GroupComparison) -> Section:

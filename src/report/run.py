@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 
 from src import artifacts, schema
+from src.blindspots.files import BlindSpots, read_blindspots
 from src.data.dataset import read_files
 from src.data.images import Images, files_of_images, open_images
 from src.errors import InputError
@@ -41,7 +42,7 @@ NEEDED_TODAY = (
 )
 HEADLINE_METRICS = ("accuracy", "accuracy_low", "accuracy_high", "confidence", "calibration_error")
 # The oldest runs have no heatmaps; what is known of the files was not written before 0.2, the training labels
-# worth checking not before 0.3.
+# worth checking and blind spots not before 0.3.
 OPTIONAL = (
     artifacts.HEATMAPS,
     artifacts.GRADCAM_METRICS,
@@ -51,6 +52,8 @@ OPTIONAL = (
     FILES,
     artifacts.TRAIN_LABEL_ISSUES,
     artifacts.TRAIN_LABEL_ISSUE_IMAGES,
+    artifacts.BLINDSPOTS,
+    artifacts.BLINDSPOT_METRICS,
 )
 
 
@@ -90,6 +93,7 @@ class Run:
         train_issue_images: uint8 (N, H, W, 3), the image of each of these rows.
         copies: of the files that are not read yet; None where they lie in the workspace.
         corrections: see `src.data.dataset.Dataset`; empty before there were any.
+        blindspots: groups of images that are wrong; None before they were looked for.
     """
 
     name: str
@@ -115,6 +119,7 @@ class Run:
     train_issue_images: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
     copies: Copies | None = None
     corrections: dict[str, Any] = field(default_factory=dict)
+    blindspots: BlindSpots | None = None
 
     def confusions(self) -> np.ndarray:
         """The whole confusion matrix, int64 (classes, classes): rows are actual, columns predicted."""
@@ -188,6 +193,7 @@ def _read(name: str, copies: Copies | None) -> Run:
         *_read_train_issues(folder, classes),
         copies,
         meta.get("corrections", {}),
+        read_blindspots(classes, len(images), folder),
     )
 
 

@@ -8,7 +8,9 @@ from tabulate import tabulate
 from src.download.names import counted
 from src.evaluation import significance
 from src.evaluation.significance import CONFIDENCE_LEVEL
+from src.report.blindspots import FollowUp
 from src.report.comparison import Comparison, Outcome
+from src.report.group_blindspots import GroupFollowUp
 from src.report.group_comparison import GroupComparison
 from src.report.groups import SEED
 
@@ -59,6 +61,7 @@ def sections(comparison: Comparison) -> list[Section]:
         *test_data(comparison),
         Section("Accuracy", ["", a, b, "change"], accuracy, note),
         Section("Images", ["", "images", "share"], images),
+        *blind_spots(comparison),
         Section(
             "Classes",
             ["class", "images", a, b, "change", "fixed", "broken"],
@@ -94,6 +97,47 @@ def test_data(comparison: Comparison | GroupComparison) -> list[Section]:
     """What corrections have changed between the sides; none if nothing."""
     data = changes_of_test_data(comparison)
     return [Section("Test data", [], [], "\n".join(data))] if data else []
+
+
+def blind_spots(comparison: Comparison) -> list[Section]:
+    """What became of them; none where they were looked for in neither run."""
+    a, b, followed = comparison.a.name, comparison.b.name, comparison.blindspots
+    rows = [
+        [
+            spot.figures.sentence,
+            spot.counts[0].images,
+            *(f"{count.wrong} ({count.error:.0%})" for count in spot.counts),
+            f"{spot.rest[1].error:.1%}",
+            f"{spot.p_value:.2g}",
+            spot.label,
+        ]
+        for spot in followed.spots
+    ]
+    headers = ["", "images", f"wrong in {a}", f"wrong in {b}", f"elsewhere in {b}", "p", "verdict"]
+    return blind_spot_section(headers, rows, followed, (a, b))
+
+
+def blind_spot_section(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    followed: FollowUp | GroupFollowUp,
+    names: tuple[str, str],
+) -> list[Section]:
+    """A table of them, and what is missing; none where they were looked for on neither side."""
+    if len(followed.missing) == len(names):
+        return []
+    notes = [
+        f"{name}: blind spots were not looked for; `dvc repro` with this version does."
+        for name in followed.missing
+    ]
+    if followed.lost:
+        spots = ", ".join(map(str, followed.lost))
+        notes.append(
+            f"{names[0]}: blind spot {spots} cannot be followed: the images that confirmed it were removed."
+        )
+    if not rows and not notes:
+        notes = ["None could be confirmed on either side."]
+    return [Section("Blind spots", headers if rows else [], rows, "\n".join(notes))]
 
 
 def parameters(comparison: Comparison | GroupComparison) -> Section:
@@ -167,6 +211,8 @@ def as_dict(comparison: Comparison) -> dict:
         },
         "classes": [asdict(change) for change in comparison.classes],
         "confusions": [asdict(c) for c in comparison.confusions],
+        "blindspots": [spot.as_dict() for spot in comparison.blindspots.spots],
+        "blindspots_missing": list(comparison.blindspots.missing),
         "params": {key: {"a": one, "b": other} for key, (one, other) in comparison.params.items()},
     }
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr, stdtrit  # of Student's t; scipy.stats takes milliseconds for each
 
-from src.evaluation.significance import CONFIDENCE_LEVEL
+from src.evaluation.significance import CONFIDENCE_LEVEL, holm
 
 POWER = 0.8  # the smallest difference is one that this share of all comparisons would find
 
@@ -220,20 +220,6 @@ def differences_by_class(
     known = iter(holm([p_value for p_value in p_values if p_value is not None]))
     adjusted = [None if p_value is None else next(known) for p_value in p_values]
     return [ClassDifference(*row) for row in zip(names, differences, adjusted, strict=True)]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number, in the order given.
-
-    Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979: the smallest of m times m, the next
-    times m - 1, and so on; none smaller than the one before it, none above 1.
-    """
-    adjusted = [1.0] * len(p_values)
-    largest = 0.0
-    for rank, place in enumerate(np.argsort(p_values, kind="stable").tolist()):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = largest
-    return adjusted
 
 
 def _chance_to_win(a: Side, b: Side, value: float) -> float:

@@ -4,7 +4,13 @@ import torch
 from torch import nn
 
 from src.data.normalization import Normalize
-from src.evaluation.inference import Answerer, predict_logits, predict_views, probabilities
+from src.evaluation.inference import (
+    Answerer,
+    predict_logits,
+    predict_views,
+    probabilities,
+    recorded_embeddings,
+)
 from src.hardware import Hardware
 
 CPU = torch.device("cpu")
@@ -60,6 +66,41 @@ def test_stored_images_are_answered_in_order_whatever_the_batch_size(random_imag
     expected = answerer.answer(torch.from_numpy(random_images))
     np.testing.assert_allclose(answers, expected, rtol=1e-5)
     np.testing.assert_allclose(alone, random_images.mean((1, 2)) / 255, rtol=1e-5)
+
+
+class Means(nn.Module):
+    """Features are the mean colors of the left half; the head doubles them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 3, bias=False)
+        self.head.weight.data = 2 * torch.eye(3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(images[..., :16].mean((2, 3)))
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_embeddings_are_what_the_last_layer_is_given_for_the_images_themselves(random_images, size):
+    model, normalize = Means(), Normalize([0.0] * 3, [1.0] * 3, CPU)
+    answerer = Answerer(model, normalize, "flip")
+    expected = predict_views(answerer, random_images, FP32, size)
+    with recorded_embeddings(model.head, len(answerer.views)) as steps:
+        answers = predict_views(answerer, random_images, FP32, size)
+    embeddings = np.concatenate(steps)
+    assert (embeddings.dtype, embeddings.shape) == (np.float16, (12, 3))
+    # Of the image, not of its mirror image.
+    np.testing.assert_allclose(embeddings, random_images[:, :, :16].mean((1, 2)) / 255, rtol=1e-3)
+    assert all(np.array_equal(one, other) for one, other in zip(answers, expected, strict=True))
+    predict_views(answerer, random_images, FP32, size)
+    assert len(np.concatenate(steps)) == 12  # outside of the block nothing is kept
+
+
+def test_embeddings_stay_finite():
+    model, normalize = Means(), Normalize([0.0] * 3, [1e-9] * 3, CPU)
+    with recorded_embeddings(model.head, 1) as steps:
+        predict_views(Answerer(model, normalize, "none"), np.full((1, 32, 32, 3), 255, np.uint8), FP32)
+    assert steps[0].tolist() == [[65504.0] * 3]
 
 
 def test_probabilities_of_logits():

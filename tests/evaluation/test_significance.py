@@ -1,6 +1,6 @@
 import pytest
 
-from src.evaluation.significance import accuracy_interval, difference_interval, in_words, mcnemar
+from src.evaluation.significance import accuracy_interval, difference_interval, holm, in_words, mcnemar
 
 
 def test_wilsons_interval():
@@ -30,6 +30,13 @@ def test_interval_and_test_never_contradict_each_other():
             low, high = difference_interval(fixed, broken, 500)
             assert low <= (fixed - broken) / 500 <= high
             assert (low > 0 or high < 0) == (mcnemar(fixed, broken) < 0.05)
+
+
+def test_holm_by_hand():
+    # 0.01 × 4 = 0.04, 0.02 × 3 = 0.06, 0.03 × 2 = 0.06, and 0.04 × 1, raised to the 0.06 before it.
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, 0.6]) == [1, 1]
+    assert holm([]) == []
 
 
 @pytest.mark.parametrize(

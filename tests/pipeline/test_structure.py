@@ -23,6 +23,7 @@ ROWS = [
         "src.seeds",
     ],
     ["src.report", "src.explanation", "src.training"],
+    ["src.blindspots"],
     ["src.evaluation"],
     ["src.download"],
     ["src.data", "src.models"],

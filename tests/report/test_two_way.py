@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from src.report.two_way import difference_of, differences_by_class, holm, residual_variance, side_of
+from src.evaluation.significance import holm
+from src.report.two_way import difference_of, differences_by_class, residual_variance, side_of
 
 
 def table(*seeds: str) -> np.ndarray:
@@ -67,13 +68,6 @@ def test_by_hand_where_what_is_counted_twice_is_more_than_a_part():
     assert variance.total == pytest.approx(2 / 36)
     # Degrees: 2² / (1²/2 + 1² + 1²).
     assert variance.degrees == pytest.approx(4 / 2.5)
-
-
-def test_holm_by_hand():
-    # 0.01 × 4 = 0.04, 0.02 × 3 = 0.06, 0.03 × 2 = 0.06, and 0.04 × 1, raised to the 0.06 before it.
-    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert holm([0.5, 0.6]) == [1, 1]
-    assert holm([]) == []
 
 
 # --- once more, entry by entry

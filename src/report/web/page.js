@@ -24,6 +24,8 @@ const items = gallery.index.map((index, at) => ({
     confidence: model.probabilities[at][gallery.listed[at].indexOf(model.predicted[at])],
   })),
 }));
+const mistakes = items.filter((item) => item.kind !== "right"); // the others are beside blind spots alone
+const spots = (data.spots ?? []).map((spot) => ({ ...spot, members: new Set(spot.members) }));
 items.forEach((item) => {
   item.labelIssue = item.answers.some((answer) => answer.labelIssue);
   const [first] = item.answers;
@@ -111,12 +113,13 @@ function showMark(button, item) {
   button.setAttribute("aria-label", describe(item));
 }
 
-function makeCard(item) {
+/** A card that opens the image among others: `items`, which `cards` shows. */
+function makeCard(item, { items, cards }) {
   const root = get("card").content.cloneNode(true);
   const button = root.querySelector("button");
   button.dataset.index = item.index;
   showMark(button, item);
-  button.addEventListener("click", () => openDetail(item));
+  button.addEventListener("click", () => openDetail(item, { items, cards }));
   const kind = root.querySelector(".kind");
   kind.textContent = kindWords(item.kind);
   kind.classList.add(item.kind);
@@ -129,12 +132,13 @@ function makeCard(item) {
 
 // ---- filters
 
-let matching = items;
+let matching = mistakes;
 
 function matches(item, filters) {
   return (!filters.kind || item.kind === filters.kind)
     && (!filters.actual || item.actual === Number(filters.actual))
     && (!filters.predicted || item.answers.some((answer) => answer.predicted === Number(filters.predicted)))
+    && (!filters.spot || spots[Number(filters.spot)]?.members.has(item.index))
     && (!filters.issue || item.labelIssue);
 }
 
@@ -153,19 +157,19 @@ function inOrder(sort) {
 
 function update() {
   const filters = Object.fromEntries(new FormData(form));
-  matching = items.filter((item) => matches(item, filters)).sort(inOrder(filters.sort));
+  matching = mistakes.filter((item) => matches(item, filters)).sort(inOrder(filters.sort));
   get("cards").replaceChildren();
   showMore();
-  get("status").textContent = matching.length === items.length
-    ? `${items.length.toLocaleString("en")} images`
-    : `${matching.length.toLocaleString("en")} of ${items.length.toLocaleString("en")} images`;
+  get("status").textContent = matching.length === mistakes.length
+    ? `${mistakes.length.toLocaleString("en")} images`
+    : `${matching.length.toLocaleString("en")} of ${mistakes.length.toLocaleString("en")} images`;
   keepInAddress(filters);
 }
 
 function showMore() {
   const shown = get("cards").childElementCount;
   const added = matching.slice(shown, shown + (shown ? MORE : FIRST));
-  get("cards").append(...added.map(makeCard));
+  get("cards").append(...added.map((item) => makeCard(item, { items: matching, cards: get("cards") })));
   const left = matching.length - shown - added.length;
   showMoreWords(get("more"), left);
   return get("cards").children[shown];
@@ -184,7 +188,7 @@ function showInGallery(filters) {
 }
 
 function setFilters(filters) {
-  for (const name of ["kind", "actual", "predicted", "sort", "issue"]) {
+  for (const name of ["kind", "actual", "predicted", "spot", "sort", "issue"]) {
     const field = form.elements[name];
     if (!field || !filters[name]) continue;
     if (field.type === "checkbox") field.checked = true;
@@ -202,10 +206,11 @@ function keepInAddress(filters) {
 
 // ---- one image, enlarged
 
-let current = null;
+let current = null, around = null;
 
-function openDetail(item) {
+function openDetail(item, others = around) {
   current = item;
+  around = others;
   const dialog = get("detail");
   get("detail-title").textContent = [`Image ${item.index}`, kindWords(item.kind)].filter(Boolean).join(": ");
   const pictures = get("card").content.querySelector(".pictures").cloneNode(true);
@@ -217,8 +222,8 @@ function openDetail(item) {
   if (data.marksKey) get("detail-choices").replaceChildren(makeMarks(item));
   fillFile(get("detail-file"), item, 1000);
   get("detail-probabilities").replaceChildren(...probabilityRows(item));
-  get("previous").disabled = matching.indexOf(item) === 0;
-  get("next").disabled = matching.indexOf(item) === matching.length - 1;
+  get("previous").disabled = around.items.indexOf(item) === 0;
+  get("next").disabled = around.items.indexOf(item) === around.items.length - 1;
   if (!dialog.open) dialog.showModal();
 }
 
@@ -254,7 +259,7 @@ function probabilityRow(title, answers) {
 }
 
 function step(by) {
-  const next = matching[matching.indexOf(current) + by];
+  const next = around.items[around.items.indexOf(current) + by];
   if (next) openDetail(next);
 }
 
@@ -266,8 +271,9 @@ get("detail").addEventListener("keydown", (event) => {
 });
 get("detail").addEventListener("click", (event) => { if (event.target === get("detail")) get("detail").close(); });
 get("detail").addEventListener("close", () => {
-  while (matching.indexOf(current) >= get("cards").childElementCount) showMore();
-  get("cards").children[matching.indexOf(current)].firstElementChild.focus();
+  const place = around.items.indexOf(current);
+  while (around.cards === get("cards") && place >= around.cards.childElementCount) showMore();
+  around.cards.children[place].firstElementChild.focus();
 });
 get("previous").addEventListener("click", () => step(-1));
 get("next").addEventListener("click", () => step(1));
@@ -278,9 +284,15 @@ get("close").addEventListener("click", () => get("detail").close());
 document.addEventListener("markschange", () => document.querySelectorAll(".card").forEach((button) =>
   showMark(button, items.find((item) => item.index === Number(button.dataset.index)))));
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-kind], [data-actual]");
+  const link = event.target.closest("[data-kind], [data-actual], [data-spot]");
   if (link) showInGallery({ ...link.dataset });
 });
+spots.forEach((spot) => Object.entries({ examples: spot.examples, counterparts: spot.counterparts }).forEach(([name, indices]) => {
+  const cards = get(`spot-${spot.number}-${name}`);
+  if (!cards) return;
+  const shown = indices.map((index) => items.find((item) => item.index === index));
+  cards.append(...shown.map((item) => makeCard(item, { items: shown, cards })));
+}));
 form.addEventListener("input", update);
 get("clear").addEventListener("click", () => choose({}));
 form.addEventListener("submit", (event) => event.preventDefault());
