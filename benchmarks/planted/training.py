@@ -30,11 +30,11 @@ STAGES = (
 PARAMS: dict[str, object] = {
     "model": "timm/test_resnet",
     "stem": "original",
-    "epochs": 12,
+    "epochs": 10,
     "batch_size": 128,
-    "validation": 0,
+    "validation": 0.05,
     "device": "cpu",
-    "precision": "fp32",
+    "precision": "auto",
     "workers": 0,
     "threads": 1,
     "label_smoothing": 0,
@@ -43,31 +43,18 @@ PARAMS: dict[str, object] = {
     "evaluate": {"batch_size": 500, "tta": "none"},
     "gradcam": {"layers": ["backbone.layer3"]},
 }
-KEPT = (
-    artifacts.PARAMS,
-    artifacts.TRAINED_MODEL,
-    artifacts.PREDICTIONS,
-    artifacts.PROBABILITIES,
-    artifacts.HEATMAPS,
-    artifacts.TEST_METRICS,
-    artifacts.TRAIN_METRICS,
-    artifacts.TRAINING_CURVES,
-    artifacts.DATASET / "meta.json",
-    artifacts.DATASET / "files.csv",
-    artifacts.DATASET / "test_images.npy",
-    artifacts.DATASET / "test_labels.npy",
-)
+KEPT = ("data", "metrics", "plots")  # folders
 
 
 def train(planted: PlantedSet, folder: Path) -> Path:
-    """Draw a set, run the stages, and keep some of their files in a folder that appears when all is done.
+    """Draw a set, run the stages, and keep what they write in a folder that appears when all is done.
 
     Args:
         planted: the set.
         folder: of all sets.
 
     Returns:
-        Where they are, by the paths they have in the project. What is there already is not made again.
+        Where that is, by the paths it has in the project. What is there already is not made again.
     """
     kept = folder / planted.name
     if kept.exists():
@@ -82,9 +69,11 @@ def train(planted: PlantedSet, folder: Path) -> Path:
             before = cpu_seconds()
             printed = project.run("python", "-m", f"stages.{stage}").strip()
             lines += [printed, f"{stage}: {cpu_seconds() - before:.1f} CPU-seconds"]
-        for path in KEPT:
-            (temporary / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(project.folder / path, temporary / path)
+        shutil.copyfile(project.folder / artifacts.PARAMS, temporary / artifacts.PARAMS)
+        for name in KEPT:
+            shutil.copytree(
+                project.folder / name, temporary / name, ignore=lambda *_: ("pictures", "sample")
+            )
         (temporary / "log.txt").write_text("\n".join([*lines, f"{cpu_seconds():.0f} CPU-seconds", ""]))
     return kept
 
