@@ -7,7 +7,7 @@ import pandas as pd
 
 from src import artifacts, schema
 from src.blindspots.account import account_for
-from src.blindspots.attributes import measure, measure_files
+from src.blindspots.attributes import aspects, measure
 from src.blindspots.files import write_blindspots
 from src.blindspots.findings import Findings, find_blindspots
 from src.blindspots.gallery import save_blindspots
@@ -40,7 +40,7 @@ def main() -> None:
         predictions,
         embeddings,
         set(label_issues["index"].tolist()),
-        count_training_images(findings, words, dataset),
+        count_training_images(findings, words, numbers, dataset),
     )
     write_blindspots(blindspots)
     save_blindspots(artifacts.BLINDSPOT_GALLERY, blindspots, dataset.test.images, heatmaps, predictions)
@@ -59,18 +59,30 @@ def describe(
         return numbers, None
     others = read_files("train" if part == "test" else "test")
     assert others is not None
-    return pd.concat([numbers, measure_files(files)], axis=1), own_columns(files, others)
+    original = aspects(files[["width", "height"]].to_numpy(np.float64))
+    return pd.concat([numbers, original], axis=1), own_columns(files, others)
 
 
-def count_training_images(findings: Findings, words: Words, dataset: Dataset) -> list[int | None]:
-    """Of each spot, how many training images its rule holds for; None where that takes heatmaps."""
+def count_training_images(
+    findings: Findings, words: Words, tested: pd.DataFrame, dataset: Dataset
+) -> list[int | None]:
+    """Of each spot, how many training images its rule holds for; None where that takes heatmaps.
+
+    Args:
+        findings: the spots.
+        words: fitted on the test images.
+        tested: what was measured on those.
+        dataset: of both.
+    """
     if not findings.spots:
         return []
-    attributes = words.of(*describe(dataset, "train", None))
+    numbers, own = describe(dataset, "train", None)
+    unknown = set(tested) - set(numbers)
+    attributes = words.of(numbers.reindex(columns=list(tested)), own)
     return [
-        int(spot.rule.members(attributes, dataset.train.labels, dataset.classes).sum())
-        if all(attribute in attributes for attribute, _ in spot.rule.conditions)
-        else None
+        None
+        if unknown & {attribute for attribute, _ in spot.rule.conditions}
+        else int(spot.rule.members(attributes, dataset.train.labels, dataset.classes).sum())
         for spot in findings.spots
     ]
 

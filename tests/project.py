@@ -30,6 +30,7 @@ STAGES = [
     "evaluate",
     "find_misclassified",
     "gradcam",
+    "find_blindspots",
     "find_label_issues",
 ]
 

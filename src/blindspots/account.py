@@ -5,6 +5,7 @@ from collections.abc import Set
 import numpy as np
 import pandas as pd
 
+from src import schema
 from src.blindspots.files import BlindSpots, SpotFigures
 from src.blindspots.findings import Findings, Spot
 from src.evaluation.predictions import Predictions
@@ -111,4 +112,5 @@ def _members(findings: Findings, predictions: Predictions) -> pd.DataFrame:
     for number, spot in enumerate(findings.spots, 1):
         inside = np.flatnonzero(spot.members)
         parts.append(answers.iloc[inside].assign(spot=number, confirming=spot.confirming[inside]))
-    return pd.concat(parts, ignore_index=True).astype({"confirming": bool, "spot": np.int64})
+    table = pd.concat(parts, ignore_index=True).astype({"confirming": bool, "spot": np.int64})
+    return table[list(schema.BLINDSPOTS.columns)]

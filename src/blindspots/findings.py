@@ -34,8 +34,8 @@ class Spot:
         confirming: bool (N,), members in the half that confirmed.
         images, wrong: how many those are, and how many of them are wrong.
         error, low, high: their error rate with its confidence interval (see `selected_level`).
-        rest_images, rest_wrong, rest_error: the rest of the class in that half, or of all images for a rule of
-            any class.
+        rest_images, rest_wrong, rest_error: the rest of the class in that half, or of all images for a rule
+            of any class.
         p: of Fisher's exact test, adjusted for all tests of both directions.
         found_by: `attributes` or `embeddings`.
     """
@@ -162,8 +162,8 @@ def _tests(
 ) -> list[_Test]:
     """The candidates of one half, tested on the images in `other`, bool (N,).
 
-    A later candidate stands out among the images that earlier ones left. So it is tested twice, on all its images
-    and without those of the earlier ones, and has to hold both times: the larger p-value counts.
+    A later candidate stands out among the images that earlier ones left. So it is tested twice, on all its
+    images and without those of the earlier ones, and has to hold both times: the larger p-value counts.
     """
     tests: list[_Test] = []
     taken = np.zeros(len(labels), bool)

@@ -1,13 +1,15 @@
 """The picture of blind spots: of each some wrong images, and images like these that are right."""
 
+import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 
-from src.blindspots.files import BlindSpots, SpotFigures
+from src.blindspots.files import BlindSpots
 from src.data.images import Images
 from src.evaluation.predictions import Predictions
 from src.explanation.overlays import RIGHT, WRONG, draw_heat
@@ -16,7 +18,10 @@ from src.figures import cell_for, fit, save, show
 MAX_SPOTS = 4
 COLUMNS, ROWS = 4, 3  # of wrong images; a row of right ones is below
 CELL, LARGEST_CELL = 0.95, 1.3  # inches an image; its heatmap is beside it
-MARGIN = 0.3  # inches around a spot
+# Inches: around a spot, between an image and its heatmap, behind those, for a line over images, for headings.
+MARGIN, GAP, SPACE, TITLE, LINE = 0.25, 0.04, 0.12, 0.26, 0.22
+SIGNS = 10.5  # of a bold heading, an inch
+LEGEND = "beside each image, where the model looked"
 
 
 def save_blindspots(
@@ -36,75 +41,105 @@ def save_blindspots(
         _save_words(path, blindspots.headline)
         return
     cell = cell_for(images[:1], CELL, LARGEST_CELL)
-    width = COLUMNS * 2 * cell + MARGIN
-    height = (ROWS + 1) * (cell + 0.25) + 1.6
-    columns = min(len(spots), 2)
-    rows = -(-len(spots) // columns)
-    figure = Figure((columns * width, rows * height + 0.4), layout="constrained")
-    shown = f"; the first {MAX_SPOTS}" if len(blindspots.spots) > MAX_SPOTS else ""
-    heading = f"{blindspots.headline[0].upper()}{blindspots.headline[1:]}{shown}"
-    figure.suptitle(fit(heading, columns * width - 0.2, 11), fontsize=11, parse_math=False)
-    parts = figure.subfigures(rows, columns, squeeze=False, hspace=0.02, wspace=0.02)
-    for number, (part, spot) in enumerate(zip(parts.flat, spots, strict=False), 1):
-        _draw_spot(part, number, spot, width, cell, images, heatmaps, predictions)
-    save(figure, path)
+    row = TITLE + cell + GAP
+    width = COLUMNS * (2 * cell + GAP + SPACE) + MARGIN
+    sentences = [
+        textwrap.wrap(f"{number}. {_capital(spot.sentence)}", int(SIGNS * (width - MARGIN)))[:2]
+        for number, spot in enumerate(spots, 1)
+    ]
+    lines = max(map(len, sentences))
+    height = (2.5 + lines) * LINE + (ROWS + 1) * row + MARGIN
+    across = min(len(spots), 2)
+    sheet = _Sheet(Figure((across * width + MARGIN, -(-len(spots) // across) * height + 2 * LINE)))
+    shown = f"the first {MAX_SPOTS}; " if len(blindspots.spots) > MAX_SPOTS else ""
+    sheet.write(f"{_capital(blindspots.headline)}; {shown}{LEGEND}", MARGIN, 1.1 * LINE, across * width, 11)
+    for number, spot in enumerate(spots):
+        left, top = MARGIN + number % across * width, 1.5 * LINE + number // across * height
+        for line, text in enumerate(sentences[number], 1):
+            sheet.write(text, left, top + line * LINE, width - MARGIN, 10, "bold")
+        base = top + (len(sentences[number]) + 1) * LINE
+        sheet.write(_capital(spot.in_words), left, base, width - MARGIN, 10)
+        top += lines * LINE
+        _draw_images(sheet, left, top + 1.2 * LINE, cell, spot.examples, images, heatmaps, predictions)
+        below = top + 2.3 * LINE + ROWS * row
+        similar = (
+            "Similar images that it recognizes:" if spot.counterparts else "It recognizes no similar image."
+        )
+        sheet.write(similar, left, below, width - MARGIN, 9)
+        _draw_images(sheet, left, below, cell, spot.counterparts, images, heatmaps, predictions)
+    save(sheet.figure, path)
 
 
-def _draw_spot(
-    part: SubFigure,
-    number: int,
-    spot: SpotFigures,
-    width: float,
-    cell: float,
-    images: Images,
-    heatmaps: np.ndarray | None,
-    predictions: Predictions,
-) -> None:
-    """Its sentence and figures, wrong images, and below them right ones."""
-    above, below = part.subfigures(2, 1, squeeze=False, height_ratios=[ROWS + 0.6, 1.3]).flat
-    lines = [f"{number}. {spot.sentence[0].upper()}{spot.sentence[1:]}", spot.in_words]
-    said = "\n".join(fit(line, width - MARGIN, 10) for line in lines)
-    above.suptitle(said, fontsize=10, fontweight="bold", parse_math=False)
-    similar = "Similar images that it recognizes" if spot.counterparts else "It recognizes no similar image"
-    below.suptitle(similar, fontsize=9)
-    places = (above, ROWS, spot.examples), (below, 1, spot.counterparts)
-    for block, rows, positions in places:
-        axes = block.subplots(rows, 2 * COLUMNS, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
-        for axis in axes.flat:
-            axis.set_axis_off()
-        _draw_images(axes.reshape(-1, 2), positions, cell, images, heatmaps, predictions)
+@dataclass(frozen=True)
+class _Sheet:
+    """A figure on which things lie where they are put, in inches from the left and from the top."""
+
+    figure: Figure
+
+    def axis(self, left: float, top: float, size: float) -> Axes:
+        """A square."""
+        width, height = self.figure.get_size_inches()
+        axis = self.figure.add_axes((left / width, 1 - (top + size) / height, size / width, size / height))
+        axis.set_axis_off()
+        return axis
+
+    def write(
+        self,
+        text: str,
+        left: float,
+        base: float,
+        room: float,
+        points: float,
+        weight: str = "normal",
+        color: str = "black",
+    ) -> None:
+        """A line, no wider than `room`, that stands on `base`."""
+        width, height = self.figure.get_size_inches()
+        # Bold signs are about a tenth wider than those that `fit` measures.
+        shortened = fit(text, room / (1.12 if weight == "bold" else 1), points)
+        self.figure.text(
+            left / width,
+            1 - base / height,
+            shortened,
+            fontsize=points,
+            fontweight=weight,
+            color=color,
+            parse_math=False,
+        )
 
 
 def _draw_images(
-    pairs: np.ndarray,
-    positions: Sequence[int],
+    sheet: _Sheet,
+    left: float,
+    top: float,
     cell: float,
+    positions: Sequence[int],
     images: Images,
     heatmaps: np.ndarray | None,
     predictions: Predictions,
 ) -> None:
-    """On each pair of axes an image, and where the model looked; over it what the image is taken for."""
-    for (left, right), position in zip(pairs, positions, strict=False):
-        image = images[position]
-        show(left, image)
-        actual, answer = (
-            predictions.classes[codes[position]] for codes in (predictions.actual, predictions.predicted)
-        )
-        is_right = bool(predictions.right[position])
-        said = f"{answer}, right" if is_right else f"{actual}, taken for {answer}"
-        _title(left, fit(said, 2 * cell, 8), RIGHT if is_right else WRONG)
+    """Row by row images, each with its heatmap beside it, and over it what the image is taken for."""
+    names = predictions.classes
+    for number, position in enumerate(positions):
+        x = left + number % COLUMNS * (2 * cell + GAP + SPACE)
+        y = top + TITLE + number // COLUMNS * (TITLE + cell + GAP)
+        image, right = images[position], bool(predictions.right[position])
+        answer = names[predictions.predicted[position]]
+        said = f"{answer}, right" if right else f"{names[predictions.actual[position]]}, taken for {answer}"
+        sheet.write(said, x, y - 0.06, 2 * cell, 8, color=RIGHT if right else WRONG)
+        show(sheet.axis(x, y, cell), image)
         if heatmaps is not None:
-            draw_heat(right, image, np.asarray(heatmaps[position], np.float32), 255.0, 0.0)
-
-
-def _title(axis: Axes, text: str, color: str) -> None:
-    """At the left, so that it has the width of the image and its heatmap."""
-    axis.set_title(text, fontsize=8, pad=3, loc="left", color=color, parse_math=False)
+            heat = np.asarray(heatmaps[position], np.float32)
+            draw_heat(sheet.axis(x + cell + GAP, y, cell), image, heat, 255.0, 0.0)
 
 
 def _save_words(path: Path, line: str) -> None:
-    first, _, second = f"{line[0].upper()}{line[1:]}".partition("; ")
-    figure = Figure((8, 1.2), layout="constrained")
-    figure.text(0.5, 0.62, first, ha="center", va="center", fontsize=12, parse_math=False)
-    figure.text(0.5, 0.3, second, ha="center", va="center", fontsize=9, parse_math=False)
+    first, _, second = _capital(line).partition("; ")
+    figure = Figure((8, 1.2))
+    figure.text(0.5, 0.58, first, ha="center", va="center", fontsize=12, parse_math=False)
+    figure.text(0.5, 0.3, _capital(second), ha="center", va="center", fontsize=9, parse_math=False)
     save(figure, path)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

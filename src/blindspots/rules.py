@@ -1,4 +1,4 @@
-"""Rules: conjunctions of conditions on an image's attributes, and how many images meet each of all there are."""
+"""Rules: conjunctions of conditions on attributes, and how many images meet each of all there are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,13 +96,13 @@ class Rules:
 
     def members(self, number: int) -> np.ndarray:
         """bool (N,): which images meet the rule's conditions."""
-        return self.table[:, self.places_of(number)].all(1)
+        return np.asarray(self.table[:, self.places_of(number)].all(1))
 
     def counts(self, rows: np.ndarray) -> np.ndarray:
         """How many of some images meet each rule: float32, whole numbers, one a rule.
 
-        A pair is met by as many as the product of two columns has ones; a triple by as many as a pair is among
-        those that meet its first condition.
+        A pair is met by as many as the product of two columns has ones; a triple by as many as a pair is
+        among those that meet its first condition.
         """
         part = self.table[rows]
         singles = part.sum(0)

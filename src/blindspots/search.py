@@ -68,12 +68,12 @@ def scan_statistic(
 ) -> np.ndarray:
     """Log-likelihood ratio of a rate of its own inside a group against none.
 
-    The Bernoulli scan statistic (Kulldorff, "A spatial scan statistic", 1997; of classifiers' errors: Zhang and
-    Neill, "Identifying Significant Predictive Bias in Classifiers", 2016) with strata. Without the group, each
-    class has its own error rate, so that a class that is harder as a whole is no blind spot. With the group,
-    one rate holds inside and outside of it each class has its own. That is one parameter more for every rule,
-    over all classes or within one, and the images are the same: so all values can be compared. For a rule
-    within a class all other terms cancel, and the plain statistic of that class remains.
+    The Bernoulli scan statistic (Kulldorff, "A spatial scan statistic", 1997; of classifiers' errors: Zhang
+    and Neill, "Identifying Significant Predictive Bias in Classifiers", 2016) with strata. Without the group,
+    each class has its own error rate, so that a class that is harder as a whole is no blind spot. With the
+    group, one rate holds inside and outside of it each class has its own. That is one parameter more for
+    every rule, over all classes or within one, and the images are the same: so all values can be compared.
+    For a rule within a class all other terms cancel, and the plain statistic of that class remains.
 
     Args:
         inside: errors and images in each group, (R,) each.
@@ -153,23 +153,20 @@ class Search:
 
     def _best_over_all(self) -> Candidate | None:
         parts = [self._count_stratum(stratum) for stratum in range(self.strata.max(initial=0) + 1)]
-        wrong, count = (sum(part[place] for part in parts) for place in (0, 1))
+        wrong, count = (np.sum([part[place] for part in parts], axis=0) for place in (0, 1))
         total, all_wrong = int(self.left.sum()), int(self.half.wrong[self.left].sum())
         rows = np.flatnonzero((count >= self.half.smallest) & raised(wrong, count, all_wrong, total))
         if not len(rows):
             return None
         left = self.strata[self.left]
-        strata = (
-            np.bincount(left, self.half.wrong[self.left], len(parts)),
-            np.bincount(left, None, len(parts)),
-        )
-        outside = sum(
-            log_likelihood(strata[0][stratum] - part[0][rows], strata[1][stratum] - part[1][rows])
-            for stratum, part in enumerate(parts)
-        )
+        errors = np.bincount(left, self.half.wrong[self.left], len(parts))
+        images = np.bincount(left, None, len(parts))
+        outside = np.zeros(len(rows))
+        for stratum, part in enumerate(parts):
+            outside += log_likelihood(errors[stratum] - part[0][rows], images[stratum] - part[1][rows])
         inside = wrong[rows].astype(float), count[rows].astype(float)
         tried = {length: int((self.rules.lengths == length).sum()) for length in self.tried}
-        return self._pick(rows, scan_statistic(inside, outside, strata), None, tried)
+        return self._pick(rows, scan_statistic(inside, outside, (errors, images)), None, tried)
 
     def _pick(
         self, rows: np.ndarray, scores: np.ndarray, actual: int | None, tried: dict[int, int]

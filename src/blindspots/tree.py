@@ -1,4 +1,4 @@
-"""Groups of images that the model represents alike: nodes of a tree over the embeddings, and rules that fit."""
+"""Groups of images that the model represents alike: nodes of a tree, and the rules that fit them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,10 +43,10 @@ class Node:
 def candidates_of(embeddings: np.ndarray, rules: Rules, half: Half) -> Iterator[Candidate]:
     """Rules that describe nodes with more errors than the rest.
 
-    An embedding decides its prediction. So a node of wrong images can always be found, even where wrong labels
-    are the only errors: it holds what looks like another class. That is why a node is only a proposal. It is
-    described by the rule that fits it best, and the rule, which knows nothing of predictions, is what is tested.
-    Nothing here sees the other half, or its errors would shape the rule through the nodes.
+    An embedding decides its prediction. So a node of wrong images can always be found, even where wrong
+    labels are the only errors: it holds what looks like another class. That is why a node is only a proposal.
+    It is described by the rule that fits it best, and the rule, which knows nothing of predictions, is what
+    is tested. Nothing here sees the other half, or its errors would shape the rule through the nodes.
 
     Args:
         embeddings: (N, features) of all test images.

@@ -1,4 +1,4 @@
-"""Words for measured numbers: "dark", "left", "small". Their limits come from the images, never from errors."""
+"""Words for measured numbers: "dark", "left", "small". Their limits come from images, never from errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,8 +107,8 @@ class Words:
     def fit(cls, numbers: pd.DataFrame, metadata: pd.DataFrame | None = None) -> "Words":
         """Choose limits, from the test images alone and without knowing which are wrong.
 
-        Where an attribute's numbers fall into groups with gaps between them, each group has a word. Otherwise the
-        lowest and highest 5 %, 15 % and third of the images have.
+        Where an attribute's numbers fall into groups with gaps between them, each group has a word. Otherwise
+        the lowest and highest 5 %, 15 % and third of the images have.
 
         Args:
             numbers: a row an image, a float column an attribute, as `attributes.measure` returns them.
@@ -122,7 +122,7 @@ class Words:
         )
 
     def of(self, numbers: pd.DataFrame, metadata: pd.DataFrame | None = None) -> pd.DataFrame:
-        """The words of these images, or others: a Categorical column an attribute, NaN where none can be told.
+        """The words of these images, or others: a Categorical column an attribute, NaN where there is none.
 
         A column of the user's that has an attribute's name gets `(yours)` behind it.
         """
@@ -164,7 +164,8 @@ def levels(low: str, middle: str, high: str, count: int) -> tuple[str, ...]:
 def gaps(values: np.ndarray) -> list[float]:
     """Limits in the gaps between groups of numbers; none where they form one group.
 
-    A histogram is divided where its density falls furthest below the peaks on both sides, then each part again.
+    A histogram is divided where its density falls furthest below the peaks on both sides, then each part
+    again.
     """
     low, high = np.quantile(values, [0.005, 0.995])
     if not high > low:

@@ -7,9 +7,8 @@ import numpy as np
 from scipy.stats import binomtest, fisher_exact
 
 from src.blindspots.files import BlindSpots, SpotFigures
-from src.evaluation.significance import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL, mcnemar
+from src.evaluation.significance import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL, holm, mcnemar
 from src.report.run import Run
-from src.report.two_way import holm
 
 RAISED = 2  # times the error rate elsewhere: below, a spot is none, or healed
 SAME = 0.5  # Jaccard index of their images from which two spots are the same one

@@ -39,6 +39,7 @@ def test_everything_declared_is_there_and_ignored_or_kept_by_git(project):
         assert all(path.exists() for path in paths)
     new = project.run("git", "status", "--porcelain").splitlines()
     small = [
+        "metrics/blindspots.json",
         "metrics/dataset.json",
         "metrics/gradcam.json",
         "metrics/stats.json",
@@ -89,6 +90,26 @@ def test_predictions_and_what_is_derived_from_them_agree(finished):
         for row in read_csv(finished, artifacts.CONFUSION_MATRIX)
     }
     assert cells == pd.Series(pairs).value_counts().to_dict()
+
+
+def test_embeddings_are_what_the_last_layer_judges_by(finished):
+    embeddings = np.load(finished.folder / artifacts.EMBEDDINGS)
+    assert (embeddings.dtype, embeddings.shape) == (np.float16, (100, 256))
+    weights = torch.load(finished.folder / artifacts.TRAINED_MODEL, weights_only=True)["weights"]
+    logits = embeddings.astype(np.float32) @ weights["linear.weight"].numpy().T
+    labels = np.load(finished.folder / artifacts.DATASET / "test_labels.npy")
+    right = float((logits.argmax(1) == labels).mean())
+    assert right == read_json(finished, artifacts.TEST_METRICS)["accuracy_without_tta"]
+
+
+def test_blind_spots_and_what_is_said_of_them_agree(finished):
+    figures = read_json(finished, artifacts.BLINDSPOT_METRICS)
+    rows = read_csv(finished, artifacts.BLINDSPOTS)
+    assert figures["confirmed"] == len(figures["spots"]) == len({row["spot"] for row in rows})
+    assert figures["total"] == 100
+    attributes = read_csv(finished, artifacts.ATTRIBUTES)
+    assert [int(row["index"]) for row in attributes] == list(range(100))
+    assert len(attributes[0]) > 10
 
 
 def test_the_curves_and_the_figures_of_the_training_agree(finished):

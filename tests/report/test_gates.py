@@ -65,6 +65,28 @@ def test_every_condition_has_its_line():
     assert len(str(failed.value).splitlines()) == 3
 
 
+SPOT = "dog: the picture is dark: 1 of 20 wrong in base, 18 in new"
+
+
+def test_new_blind_spots():
+    gates = Gates(fail_on_new_blind_spot=True)
+    gates.check(facts())
+    Gates().check(facts(new_blindspots=(SPOT,)))
+    with pytest.raises(GateError) as failed:
+        gates.check(facts(new_blindspots=(SPOT, "another")))
+    lines = [f"--fail-on-new-blind-spot: {SPOT}", "--fail-on-new-blind-spot: another"]
+    assert str(failed.value).splitlines() == lines
+
+
+def test_a_side_without_blind_spots_cannot_be_judged():
+    before = facts(without_blindspots=("base",), new_blindspots=(SPOT,))
+    Gates().check(before)
+    line = "--fail-on-new-blind-spot: base was made before blind spots were looked for; run `dvc repro` there"
+    with pytest.raises(InputError, match=line) as refused:
+        Gates(fail_on_new_blind_spot=True).check(before)
+    assert not isinstance(refused.value, GateError)
+
+
 def test_single_runs_break_images_but_not_reliably():
     with pytest.raises(GateError, match=r"^10 images are broken"):
         Gates(fail_if_broken_above="0").check(facts(seeds=(1, 1)))
