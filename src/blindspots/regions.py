@@ -9,7 +9,8 @@ SIDE = 32  # pixels; parts need no more
 FRAME = 1 / 8  # width of the frame, relative to the picture
 RARE = 0.15  # share of the frame; a color of fewer pixels is none of its own
 ROUNDS = 3  # of k-means with the frame's two colors
-NOISE = 0.95  # quantile of the frame's own differences from its colors
+NOISE = 0.8  # quantile of the frame's own differences from its colors,
+TIMES = 1.6  # which times this are noise; the rest of the frame may belong to what stands out
 MARGIN = 6.0  # in Lab units of 255, beyond the noise, from which on a pixel stands out
 SMALLEST = 0.003  # share of the picture; smaller parts are noise
 HALF = 0.5  # of the map's maximum
@@ -22,17 +23,17 @@ def objects(images: np.ndarray) -> dict[str, np.ndarray]:
         images: uint8 (n, h, w, 3).
 
     Returns:
-        `border` (log of the frame's standard deviation) and `background color`; `object size` (share of the
-        picture), `object x`, `object y` (center of mass, 0 to 1), `object color`, `object contrast` (distance
-        in color from the frame) and `object texture` (mean brightness difference of neighbors), all (n,); NaN
-        where nothing stands out.
+        `border` (log of the frame's standard deviation) and `background color`; `object` (1 where something
+        stands out, else 0), and where it is 1: `object size` (share of the picture), `object x`, `object y`
+        (center of mass, 0 to 1), `object color`, `object contrast` (distance in color from the frame) and
+        `object texture` (mean brightness difference of neighbors), all (n,); NaN where nothing stands out.
     """
     small = _resize(images)
     lab = _lab(small)
     frame = _frame(*small.shape[1:3])
     border = lab[:, frame]
     distance = _distance(lab, border)
-    noise = np.quantile(distance[:, frame], NOISE, axis=1)
+    noise = TIMES * np.quantile(distance[:, frame], NOISE, axis=1)
     mask = distance > (noise + MARGIN)[:, None, None]
     mask &= _smooth(mask) > 0.4  # no single pixels
     names = names_of(small)
@@ -45,13 +46,14 @@ def objects(images: np.ndarray) -> dict[str, np.ndarray]:
     x, y = _center(mask.astype(np.float32))
     contrast = (distance * mask).sum((1, 2)) / np.maximum(mask.sum((1, 2)), 1)
     part = {
+        "object size": size,
         "object x": x,
         "object y": y,
         "object color": _dominant(names.reshape(len(small), -1), mask.reshape(len(small), -1)),
         "object contrast": contrast,
         "object texture": _texture(lab[..., 0], mask),
     }
-    numbers["object size"] = size
+    numbers["object"] = found.astype(float)
     return numbers | {name: np.where(found, values, np.nan) for name, values in part.items()}
 
 

@@ -99,8 +99,8 @@ def _nodes(points: np.ndarray, half: Half) -> list[Node]:
     sizes = np.bincount(half.labels, minlength=half.classes)
     large = np.flatnonzero(sizes * LARGEST_SHARE >= half.smallest).tolist()
     within = [_Tree.grow(points, np.flatnonzero(half.labels == actual), actual) for actual in large]
-    found = [node for trees in (within, [_Tree.grow(points, np.arange(len(points)), None)])
-             for node in _raised_nodes(trees, half)]  # fmt: skip
+    over_all = [_Tree.grow(points, np.arange(len(points)), None)]
+    found = [*_raised_nodes(within, half), *_raised_nodes(over_all, half)]
     return sorted(found, key=lambda node: -node.score)
 
 

@@ -18,6 +18,7 @@ SCALES = {
     "texture": ("smooth", "half-detailed", "detailed", "the picture is {}"),
     "border": ("plain", "half-plain", "busy", "the border of the picture is {}"),
     "blank part": ("small", "medium", "large", "the blank part is {}"),
+    "object": ("nothing", "little", "something", "{} stands out from the frame"),
     "object size": ("small", "medium-sized", "large", "what stands out is {}"),
     "object contrast": ("faint", "half-faint", "distinct", "what stands out is {}"),
     "object texture": ("smooth", "half-smooth", "textured", "what stands out is {}"),
@@ -141,9 +142,10 @@ def say(attribute: str, words: str) -> str:
         words: one, or several with `SEPARATOR` between them, of which each will do.
     """
     several = words.split(SEPARATOR)
-    if len(several) > 2 and len({word.split()[-1] for word in several}) == 1:
-        mildest = next((word for word in several if word.startswith("rather ")), several[-1])
-        text = f"at least {mildest}"
+    if len({word.split()[-1] for word in several}) == 1:
+        several = several[::-1]  # from the end of a scale; the mildest first
+    if len(several) > 2 and several[0].startswith("rather "):
+        text = f"at least {several[0]}"
     else:
         text = " or ".join(filter(None, (", ".join(several[:-1]), several[-1])))
     return PHRASES.get(attribute, f"{attribute} is {{}}").format(text)
