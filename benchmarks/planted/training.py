@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from benchmarks.clone import Clone, clone
-from benchmarks.planted.scenes import ATTRIBUTES
+from benchmarks.clone import clone
+from benchmarks.planted.scenes import ATTRIBUTES, SIZE
 from benchmarks.planted.sets import PlantedSet
 from src import artifacts
 
+DRAWN = ("train", "test")  # parts that the pipeline is given
+PICTURES = "data/pictures"
 STAGES = (
     "download",
     "compute_mean_std",
@@ -28,6 +30,9 @@ STAGES = (
 # A small network that learns these shapes in seconds on one core. No augmentation that could move a picture
 # out of its spot, or into it: neither colors nor positions change.
 PARAMS: dict[str, object] = {
+    "dataset": "images",
+    # Drawn pictures look alike, but none is another one: duplicates don't matter.
+    "images": {"path": PICTURES, "table": "data/labels.csv", "size": SIZE, "leaks": "keep"},
     "model": "timm/test_resnet",
     "stem": "original",
     "epochs": 10,
@@ -60,10 +65,9 @@ def train(planted: PlantedSet, folder: Path) -> Path:
     if kept.exists():
         return kept
     with clone() as project, half_made(kept) as temporary:
-        pictures = project.folder / "data/pictures"
         before = cpu_seconds()
-        write_pictures(planted, pictures)
-        project.change(seed=planted.seed, dataset="images", images=images_params(project), **PARAMS)
+        write_pictures(planted, project.folder)
+        project.change(seed=planted.seed, **PARAMS)
         lines = [f"drawn in {cpu_seconds() - before:.1f} CPU-seconds"]
         for stage in STAGES:
             before = cpu_seconds()
@@ -71,9 +75,7 @@ def train(planted: PlantedSet, folder: Path) -> Path:
             lines += [printed, f"{stage}: {cpu_seconds() - before:.1f} CPU-seconds"]
         shutil.copyfile(project.folder / artifacts.PARAMS, temporary / artifacts.PARAMS)
         for name in KEPT:
-            shutil.copytree(
-                project.folder / name, temporary / name, ignore=lambda *_: ("pictures", "sample")
-            )
+            shutil.copytree(project.folder / name, temporary / name, ignore=lambda *_: ("pictures", "sample"))
         (temporary / "log.txt").write_text("\n".join([*lines, f"{cpu_seconds():.0f} CPU-seconds", ""]))
     return kept
 
@@ -94,24 +96,26 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def write_pictures(planted: PlantedSet, folder: Path) -> None:
-    """The training and test parts as PNG files, and beside the folder the table about them, labels.csv."""
+def write_pictures(planted: PlantedSet, project: Path) -> None:
+    """The training and test parts as PNG files, and the table about them."""
+    for part in DRAWN:
+        folder = project / PICTURES / part
+        folder.mkdir(parents=True)
+        for index, picture in enumerate(planted.pictures(part)):
+            file = folder / f"{index:05}.png"
+            cv2.imwrite(str(file), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    write_labels(planted, project)
+
+
+def write_labels(planted: PlantedSet, project: Path) -> None:
+    """Labels, parts, and the attributes as anybody would give them: in columns of their own."""
     tables = []
-    for part in ("train", "test"):
-        (folder / part).mkdir(parents=True)
+    for part in DRAWN:
         table = planted.table(part)
         files = [f"{part}/{index:05}.png" for index in range(len(table))]
-        for file, picture in zip(files, planted.pictures(part), strict=True):
-            cv2.imwrite(str(folder / file), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
         tables.append(table[["label", *ATTRIBUTES]].assign(file=files, split=part))
     columns = ["file", "label", "split", *ATTRIBUTES]
-    pd.concat(tables)[columns].to_csv(folder.parent / "labels.csv", index=False, lineterminator="\n")
-
-
-def images_params(project: Clone) -> dict[str, object]:
-    """The group `images`. Drawn pictures look alike, but none is another one: duplicates don't matter."""
-    data = project.folder / "data"
-    return {"path": str(data / "pictures"), "table": str(data / "labels.csv"), "size": 64, "leaks": "keep"}
+    pd.concat(tables)[columns].to_csv(project / "data/labels.csv", index=False, lineterminator="\n")
 
 
 def test_order(kept: Path) -> np.ndarray:
