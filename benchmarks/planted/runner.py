@@ -24,7 +24,6 @@ from benchmarks.planted.scoring import score
 from benchmarks.planted.sets import SCORING, TUNING, planted_set
 from benchmarks.planted.training import train
 from src import artifacts
-from src.command import run_main
 from src.errors import InputError
 
 SETS = {"tuning": TUNING, "scoring": SCORING}

@@ -65,8 +65,8 @@ def _ground(name: str, texture: str, rng: np.random.Generator) -> np.ndarray:
     """The background, float32 (SIZE, SIZE, 3)."""
     hue, saturation = GROUNDS[name]
     value = rng.uniform(115, 150)
-    hue = (hue + rng.uniform(-4, 4)) % 180
-    picture = np.broadcast_to(_rgb(hue, saturation, value), (SIZE, SIZE, 3)).copy()
+    color = _rgb((hue + rng.uniform(-4, 4)) % 180, saturation, value)
+    picture = np.broadcast_to(color, (SIZE, SIZE, 3)).copy()
     lines = np.zeros((SIZE, SIZE), np.float32)
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     angle, period = rng.uniform(0, np.pi), rng.uniform(7, 10)

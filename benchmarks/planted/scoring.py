@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 PRECISION, RECALL = 0.8, 0.8
-# Which planted spots really are blind: fixed before any method was scored. One where the model has learned the
-# truth in spite of everything is nothing to be found, and naming it is not false either: it is left out.
+# Which planted spots really are blind: fixed before any method was scored. One where the model has learned
+# the truth in spite of everything is nothing to be found, and naming it is not false either: it is left out.
 BLIND_ERROR = 0.25  # error rate inside, on the test part
 BLIND_FACTOR = 3  # times the error rate outside all planted spots
 

@@ -16,9 +16,8 @@ PARTS = {"train": 8_000, "test": 5_000, "fresh": 20_000}  # pictures
 LARGEST, SMALLEST = 0.15, 0.01  # share of the pictures in a spot
 COMMON = 0.5  # no condition is a word that holds for more pictures than this: "no border" singles nothing out
 MOST_SHARED = 0.2  # of the smaller one of two spots
-LEAST = (
-    400  # training images drawn inside each spot on top of those that are there by chance: fewer teach little
-)
+LEAST = 400  # training images drawn inside each spot besides those there by chance: fewer mislead little
+
 # Labels that are wrong at random, in training and testing alike: whoever labels the one labels the other.
 WRONG_LABELS = 0.01
 SHAPE = "shape"  # as a condition: an actual class

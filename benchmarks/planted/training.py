@@ -65,7 +65,7 @@ def train(planted: PlantedSet, folder: Path) -> Path:
     if kept.exists():
         return kept
     with clone() as project, half_made(kept) as temporary:
-        before = cpu_seconds()
+        started = before = cpu_seconds()
         write_pictures(planted, project.folder)
         project.change(seed=planted.seed, **PARAMS)
         lines = [f"drawn in {cpu_seconds() - before:.1f} CPU-seconds"]
@@ -76,7 +76,8 @@ def train(planted: PlantedSet, folder: Path) -> Path:
         shutil.copyfile(project.folder / artifacts.PARAMS, temporary / artifacts.PARAMS)
         for name in KEPT:
             shutil.copytree(project.folder / name, temporary / name, ignore=lambda *_: ("pictures", "sample"))
-        (temporary / "log.txt").write_text("\n".join([*lines, f"{cpu_seconds():.0f} CPU-seconds", ""]))
+        total = f"{cpu_seconds() - started:.0f} CPU-seconds"
+        (temporary / "log.txt").write_text("\n".join([*lines, total, ""]))
     return kept
 
 
