@@ -1,7 +1,7 @@
 """What a set consists of; everything follows from its seed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -66,11 +66,7 @@ class PlantedSet:
     seed: int
     spots: tuple[PlantedSpot, ...]
     healed: int | None = None
-    sizes: Mapping[str, int] = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        if self.sizes is None:
-            object.__setattr__(self, "sizes", PARTS)
+    sizes: Mapping[str, int] = field(default_factory=lambda: PARTS)
 
     @property
     def name(self) -> str:
