@@ -13,6 +13,8 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from src.explanation import faithfulness
+
 ODD = "größe→"  # neither cp1252 nor ASCII has all of it
 # What each is called with. Every module that can be run is here; heavy ones only say how they are used.
 COMMANDS: dict[str, list[list[str]]] = {
@@ -58,7 +60,9 @@ def main() -> None:
     results, no_reader = Path(sys.argv[1]).resolve(), "--no-reader" in sys.argv
     for module in COMMANDS:
         importlib.import_module(module)
-    importlib.import_module("dvc.api")
+    for module in ("src.report.__main__", "benchmarks.__main__", "dvc.api"):
+        importlib.import_module(module)
+    faithfulness.STEPS = 1  # what heatmaps are checked with takes long, and prints nothing
     statuses = {}
     for module, calls in COMMANDS.items():
         for number, arguments in enumerate(calls):
@@ -84,7 +88,8 @@ def become(module: str, arguments: list[str], files: list[Path], no_reader: bool
             writer = os.open(file, os.O_WRONLY | os.O_CREAT, 0o666)
         os.dup2(writer, number)
     sys.argv = [module, *arguments]
-    del sys.modules[module]  # to be run anew, as __main__
+    for name in (module, f"{module}.__main__"):
+        sys.modules.pop(name, None)  # to be run anew, as __main__
     status = 0
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -21,6 +21,9 @@ from tests.conftest import ROOT, shipped_params
 
 # Small enough for a test, of which two run at a time, and otherwise the shipped configuration.
 SMALL = {"dataset": "sample", "epochs": 2, "batch_size": 50, "threads": 1, "workers": 0}
+SHOWN = 4  # mistakes
+# Of each class, the images that heatmaps are checked with: each is answered 72 times.
+CHECKED, CHECKED_HERE = "CHECKED_PER_CLASS = 5", "CHECKED_PER_CLASS = 1"
 STAGES = [
     "download",
     "compute_mean_std",
@@ -88,7 +91,8 @@ def _link_or_copy(source: str, target: str) -> None:
 class Project:
     """A repository of its own, made of the working tree.
 
-    Its sample has 20 + 10 images of each class, and params.yaml asks for it.
+    Its sample has 20 + 10 images of each class, and params.yaml asks for it. Heatmaps are drawn of fewer
+    mistakes, and checked with fewer images.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -109,6 +113,10 @@ class Project:
                 shutil.copy2(ROOT / name, folder / name)
         save_dataset(tiny, folder / artifacts.SAMPLE)
         (folder / artifacts.PARAMS).write_text(yaml.safe_dump(shipped_params() | SMALL, sort_keys=False))
+        set_params(folder, {"misclassified.count": SHOWN})
+        gradcam = folder / "stages/gradcam.py"
+        assert CHECKED in gradcam.read_text()
+        gradcam.write_text(gradcam.read_text().replace(CHECKED, CHECKED_HERE))
         for result in (*folder.glob("metrics/*.json"), *folder.glob("plots/*.csv"), folder / "dvc.lock"):
             result.unlink(missing_ok=True)
         project = cls(folder)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from src.explanation.faithfulness import STEPS, deletion_insertion, rank_correlation
+from stages.gradcam import checked_images
 
 SPOT = (slice(4, 8), slice(8, 16))  # 32 of 256 pixels: what one step takes
 
@@ -64,3 +65,11 @@ def test_rank_correlation():
     assert rank_correlation(np.concatenate([one, one]), np.concatenate([other, 0 * other])) == pytest.approx(
         0.3
     )
+
+
+def test_maps_are_checked_with_the_first_images_of_each_class_or_of_some_of_very_many():
+    assert checked_images(np.tile(np.arange(3), 7)).tolist() == list(range(15))
+    labels = np.repeat(np.arange(1000), 2)
+    chosen = checked_images(labels)
+    assert labels[chosen].tolist() == list(range(0, 1000, 5))
+    assert set(chosen % 2) == {0}

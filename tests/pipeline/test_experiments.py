@@ -11,7 +11,7 @@ from dvc.repo import Repo
 
 from src import artifacts
 from tests.conftest import shipped_params
-from tests.project import STAGES, Project, call, replace, set_params, stages_run
+from tests.project import SHOWN, STAGES, Project, call, replace, set_params, stages_run
 
 
 def read_json(project: Project, path: Path) -> dict:
@@ -46,7 +46,8 @@ def test_an_experiment_and_its_differences(compared, tmp_path):
         assert column in page
     for revision in ("main", "longer"):
         pictures = {path.name for path in (project.folder / "dvc_plots/static").glob(f"{revision}*")}
-        for picture in ("gradcam_01", "gradcam_10", "gradcam_probes", "misclassified", "blindspots"):
+        last = f"gradcam_{SHOWN:02}"
+        for picture in ("gradcam_01", last, "gradcam_probes", "misclassified", "blindspots"):
             assert f"{revision}_plots_{picture}.png" in pictures
 
 

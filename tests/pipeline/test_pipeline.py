@@ -14,7 +14,7 @@ from PIL import Image
 from src import artifacts, schema
 from src.params_file import flatten
 from tests.conftest import ROOT, shipped_params
-from tests.project import STAGES, Project, stages_run, tracing
+from tests.project import SHOWN, STAGES, Project, stages_run, tracing
 
 
 def read_json(project: Project, path: Path) -> dict:
@@ -126,10 +126,10 @@ def test_the_curves_and_the_figures_of_the_training_agree(finished):
 
 def test_the_mistakes_shown_are_the_surest_ones(finished):
     mistakes = read_csv(finished, artifacts.MISCLASSIFIED)
-    assert len(mistakes) == 10 == len(list((finished.folder / artifacts.GRADCAM).glob("*.png")))
+    assert len(mistakes) == SHOWN == len(list((finished.folder / artifacts.GRADCAM).glob("*.png")))
     rows = {row["index"]: row for row in read_csv(finished, artifacts.PREDICTIONS)}
     wrong = [row for row in rows.values() if row["actual"] != row["predicted"]]
-    surest = sorted((float(row["confidence"]) for row in wrong), reverse=True)[:10]
+    surest = sorted((float(row["confidence"]) for row in wrong), reverse=True)[:SHOWN]
     assert [float(row["confidence"]) for row in mistakes] == surest
     issues = {row["index"] for row in read_csv(finished, artifacts.LABEL_ISSUES)}
     classes = list(read_json(finished, artifacts.TEST_METRICS)["per_class"])

@@ -11,6 +11,7 @@ import torch
 from benchmarks import clone
 from src import artifacts, compare, predict
 from src.data.dataset import load_dataset
+from src.errors import InputError
 from src.models.registry import create_model
 from src.report.__main__ import main as report
 from src.report.run import read_run
@@ -113,22 +114,22 @@ def test_a_clone_of_one_is_that_folder_of_a_clone(repository, monkeypatch):
         assert "200 training" in made.run("python", "-m", "stages.download")
 
 
-def test_no_results_are_one_line(repository):
-    project = Project(repository / "ml")
+def test_no_results_are_one_line(repository, printed):
     lines = {
-        "nothing": "compare: nothing: has no dvc.lock and therefore no results; was the pipeline run there?",
-        "mian": "compare: mian: not a branch, tag, commit or experiment; `git branch` and `dvc exp list --n",
+        "nothing": "nothing: has no dvc.lock and therefore no results; was the pipeline run there?",
+        "mian": "mian: not a branch, tag, commit or experiment; `git branch` and `dvc exp list --n",
     }
     for revision, line in lines.items():
-        done = project.attempt("python", "-m", "src.compare", revision)
-        assert done.returncode != 0
-        [said] = done.stderr.splitlines()
-        assert said.startswith(line)
+        with pytest.raises(InputError) as raised:
+            printed(repository / "ml", compare.main, revision)
+        assert str(raised.value).startswith(line)
+        assert "\n" not in str(raised.value)
 
 
-def test_over_a_link_and_in_a_worktree(copied, tmp_path):
-    ask = ("python", "-m", "src.compare", "main", "custom-resnet", "--json")
-    expected = copied.run(*ask)
+def test_over_a_link_and_in_a_worktree(copied, printed, tmp_path):
+    arguments = ("main", "custom-resnet", "--json")
+    ask = ("python", "-m", "src.compare", *arguments)
+    expected = printed(copied.folder, compare.main, *arguments)
     (tmp_path / "link").symlink_to(copied.folder.parent)
     linked = Project(tmp_path / "link/ml")
     assert linked.run(*ask, PWD=str(linked.folder)) == expected
@@ -143,7 +144,7 @@ def test_over_a_link_and_in_a_worktree(copied, tmp_path):
         if (folder / ".dvc").exists()
     )
     tree.run("dvc", "cache", "dir", "--local", str(cache))
-    assert tree.run(*ask) == expected
+    assert printed(tree.folder, compare.main, *arguments) == expected
 
 
 def test_as_a_submodule(compared, tmp_path):
@@ -159,6 +160,8 @@ def test_as_a_submodule(compared, tmp_path):
     assert set(shown["params"]) == {"epochs"}
 
 
+# The other is simpler: there, the copy is the project's own.
+@pytest.mark.parametrize("repository", ["one .dvc"], indirect=True)
 def test_a_relative_path_means_the_project_in_a_copy_too(copied):
     place = copied.folder.parent / "weights.pt"
     torch.save(create_model("fast", 10).state_dict(), place)

@@ -8,7 +8,8 @@ import onnxruntime
 import pandas as pd
 import pytest
 
-from src import artifacts, schema
+from src import artifacts, export, predict, schema
+from src.command import run_main
 from src.data.dataset import load_dataset
 from src.evaluation.predictions import read_predictions
 from src.report.run import read_run
@@ -26,16 +27,27 @@ def project(compared, tmp_path, monkeypatch) -> Project:
     return project
 
 
-def test_an_experiment_that_was_never_in_the_workspace(project):
+@pytest.fixture
+def printed(settings_of_torch, capsys):
+    """What a command prints in the working folder."""
+
+    def run(main, *arguments: str) -> str:
+        capsys.readouterr()
+        main(list(arguments))
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_an_experiment_that_was_never_in_the_workspace(project, printed):
     known = read_run("longer").predictions
-    printed = project.run("python", "-m", "src.predict", "pictures", "--csv", "--rev", "longer")
-    rows = list(csv.DictReader(io.StringIO(printed)))
+    rows = list(csv.DictReader(io.StringIO(printed(predict.main, "pictures", "--csv", "--rev", "longer"))))
     assert [row["class"] for row in rows] == [known.classes[answer] for answer in known.predicted]
     shown = [float(row["probability"]) for row in rows]
     np.testing.assert_allclose(shown, known.confidence, atol=1e-6)
 
-    printed = project.run("python", "-m", "src.export", "onnx", "--rev", "longer")
-    assert "on all 100 test images; probabilities differ by" in printed
+    said = project.run("python", "-m", "src.export", "onnx", "--rev", "longer")
+    assert "on all 100 test images; probabilities differ by" in said
     session = onnxruntime.InferenceSession("model.onnx")
     [given] = session.run(None, {"images": np.array(load_dataset().test.images)})
     np.testing.assert_allclose(given, known.probabilities, atol=1e-4)
@@ -45,28 +57,32 @@ def test_an_experiment_that_was_never_in_the_workspace(project):
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        (["src.predict", "pictures"], "predict: data/model.pt: missing; run `dvc repro` to restore it"),
-        (["src.export", "pt2"], "export: data/model.pt: missing; run `dvc repro` to restore it"),
-        (["src.predict", "pictures", "--rev", "mian"], "predict: mian: not a branch, tag, commit or experim"),
+        (["predict", "pictures"], "predict: data/model.pt: missing; run `dvc repro` to restore it"),
+        (["export", "pt2"], "export: data/model.pt: missing; run `dvc repro` to restore it"),
+        (["predict", "pictures", "--rev", "mian"], "predict: mian: not a branch, tag, commit or experim"),
         (
-            ["src.export", "onnx", "--rev", "nothing"],
+            ["export", "onnx", "--rev", "nothing"],
             "export: nothing: has no dvc.lock and therefore no resu",
         ),
     ],
 )
-def test_one_line_for_what_cannot_be_done(project, command, line):
-    done = project.attempt("python", "-m", *command)
-    assert (done.returncode, done.stdout) == (1, "")
-    [said] = done.stderr.splitlines()
+def test_one_line_for_what_cannot_be_done(project, settings_of_torch, capsys, command, line):
+    name, *arguments = command
+    main = {"predict": predict.main, "export": export.main}[name]
+    with pytest.raises(SystemExit) as ended:
+        run_main(name, lambda: main(arguments))
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (1, "")
+    [said] = printed.err.splitlines()
     assert said.startswith(line)
 
 
-def test_parameters_that_the_revision_had_count(project):
+def test_parameters_that_the_revision_had_count(project, printed):
     # The workspace would now look at more views.
     set_params(project.folder, {"evaluate.tta": "flip_shift"})
     known = read_run("plain").predictions
-    printed = project.run("python", "-m", "src.predict", "pictures", "--csv", "--rev", "plain")
-    shown = pd.read_csv(io.StringIO(printed))["probability"]
+    answers = printed(predict.main, "pictures", "--csv", "--rev", "plain")
+    shown = pd.read_csv(io.StringIO(answers))["probability"]
     np.testing.assert_allclose(shown, known.confidence, atol=1e-6)
 
 
