@@ -51,6 +51,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "benchmarks.heatmaps": [["--help"]],
     "benchmarks.label_issues": [["--help"], [f"{ODD}.csv"]],
     "benchmarks.page": [[]],
+    "benchmarks.planted": [["--help"]],
     "benchmarks.textbook": [["fast", "4", "8"]],
     "benchmarks.time_to_accuracy": [["--help"]],
 }
