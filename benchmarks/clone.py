@@ -49,7 +49,7 @@ class Clone:
         self.run("dvc", "repro")
         # The same weights about the other dataset: as for DVC, an experiment like any other.
         self.change(dataset=dataset)
-        for stage in ("download", "evaluate", "find_misclassified", "gradcam"):
+        for stage in ("download", "evaluate", "find_misclassified", "gradcam", "find_blindspots"):
             self.run("python", "-m", f"stages.{stage}")
 
     def seconds(self, *command: str) -> float:
