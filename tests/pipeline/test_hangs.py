@@ -5,6 +5,7 @@
 
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -35,7 +36,17 @@ def test_the_watcher_kills_children_too(tmp_path):
     with pytest.raises(HangError) as raised:
         run("import subprocess as s; child = s.Popen(['sleep', '600']); print(child.pid); child.wait()")
     child = int(str(raised.value).split()[-1])
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    ends = time.monotonic() + 30  # a killed process takes a moment to end
+    while (left := is_running(child)) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert not left
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize(
