@@ -13,8 +13,8 @@ import pandas as pd
 
 from benchmarks.planted.baselines import METHODS
 from benchmarks.planted.fresh import FreshPart
-from benchmarks.planted.scoring import blind_spots
-from benchmarks.planted.sets import PlantedSet
+from benchmarks.planted.scoring import as_learned, blind_spots
+from benchmarks.planted.sets import PlantedSet, PlantedSpot
 from benchmarks.planted.training import test_order
 from src import artifacts
 from src.blindspots.attributes import measure
@@ -73,9 +73,33 @@ class TrainedSet:
         return columns
 
     @cached_property
+    def table(self) -> pd.DataFrame:
+        """What was drawn, a row an image."""
+        return self.planted.table("test").iloc[test_order(self.kept)].reset_index(drop=True)
+
+    @cached_property
     def inside(self) -> np.ndarray:
-        """Which images are in which planted spot, bool (spots, N)."""
-        return self.planted.inside("test")[:, test_order(self.kept)]
+        """Which images are in which spot as planted, bool (spots, N)."""
+        return self.members(self.planted.spots)
+
+    @cached_property
+    def learned(self) -> tuple[PlantedSpot, ...]:
+        """The spots as the model has learned them."""
+        often = self.inside.sum(0)
+        return tuple(
+            as_learned(spot, self.table, self.wrong, often > members)
+            for spot, members in zip(self.planted.spots, self.inside, strict=True)
+        )
+
+    @cached_property
+    def inside_learned(self) -> np.ndarray:
+        """Which images are in which of those, bool (spots, N)."""
+        return self.members(self.learned)
+
+    def members(self, spots: Sequence[PlantedSpot]) -> np.ndarray:
+        """Which images are in which spot, bool (spots, N)."""
+        masks = [spot.members(self.table) for spot in spots]
+        return np.array(masks, bool).reshape(len(spots), len(self.table))
 
     @property
     def wrong(self) -> np.ndarray:
@@ -105,25 +129,15 @@ def find(trained: TrainedSet, methods: Sequence[str], with_fresh: bool) -> dict[
         methods: names, of `OURS`, `WITHHELD` and `METHODS`.
         with_fresh: whether reported spots are also looked at on fresh images.
     """
-    inside, wrong = trained.inside, trained.wrong
-    rest = ~inside.any(0)
+    wrong = trained.wrong
+    rest = ~trained.inside_learned.any(0)
     content: dict[str, Any] = {
         "seed": trained.planted.seed,
         "images": len(wrong),
         "wrong": np.flatnonzero(wrong).tolist(),
         "rest_error": float(wrong[rest].mean()),
-        "spots": [
-            {
-                "conditions": spot.conditions,
-                "cause": spot.cause,
-                "images": np.flatnonzero(members).tolist(),
-                "error": float(wrong[members].mean()) if members.any() else 0.0,
-                "blind": bool(blind),
-            }
-            for spot, members, blind in zip(
-                trained.planted.spots, inside, blind_spots(inside, wrong), strict=True
-            )
-        ],
+        "spots": _planted(trained.planted.spots, trained.inside, wrong),
+        "learned": _planted(trained.learned, trained.inside_learned, wrong),
         "methods": {},
     }
     fresh = FreshPart(trained.planted, trained.kept) if with_fresh else None
@@ -156,6 +170,19 @@ def write(path: Path, content: dict[str, Any]) -> None:
         content["methods"] = json.loads(path.read_text())["methods"] | content["methods"]
     with artifacts.atomic_file(path) as temporary:
         temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _planted(spots: Sequence[PlantedSpot], inside: np.ndarray, wrong: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {
+            "conditions": spot.conditions,
+            "cause": spot.cause,
+            "images": np.flatnonzero(members).tolist(),
+            "error": float(wrong[members].mean()) if members.any() else 0.0,
+            "blind": bool(blind),
+        }
+        for spot, members, blind in zip(spots, inside, blind_spots(inside, wrong), strict=True)
+    ]
 
 
 def _spots(

@@ -32,8 +32,8 @@ def follow_healed(before: TrainedSet, spot: int, folder: Path) -> dict[str, Any]
         folder: of all sets.
 
     Returns:
-        For JSON: which planted spots are blind on either side, and the verdicts on reported ones, each with
-        the positions of the planted spots that it belongs to.
+        For JSON: whether the model is blind in each spot on either side (in the spots as learned before), and
+        the verdicts on reported ones, each with the positions of the planted spots that it belongs to.
     """
     healed = before.planted.heal(spot)
     after = TrainedSet(healed, train(healed, folder))
@@ -49,16 +49,16 @@ def follow_healed(before: TrainedSet, spot: int, folder: Path) -> dict[str, Any]
             if trained is before:
                 reported = _reported(project, len(before.wrong))
         answer = json.loads(project.run("python", "-m", "src.compare", *SIDES, "--json"))
-    belongs = belonging(reported, before.inside)
+    belongs = belonging(reported, before.inside_learned)
     return {
         "seed": healed.seed,
         "healed": spot,
         "blind": {
-            name: blind_spots(trained.inside, trained.wrong).tolist()
+            name: blind_spots(trained.members(before.learned), trained.wrong).tolist()
             for name, trained in zip(SIDES, (before, after), strict=True)
         },
         "error": {
-            name: [float(trained.wrong[members].mean()) for members in trained.inside]
+            name: [float(trained.wrong[members].mean()) for members in trained.members(before.learned)]
             for name, trained in zip(SIDES, (before, after), strict=True)
         },
         "verdicts": [

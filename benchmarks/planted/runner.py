@@ -98,7 +98,7 @@ def find_one(seed: int, folder: Path, methods: Sequence[str], with_fresh: bool, 
     if missing:
         write(path, find(TrainedSet(planted, folder / planted.name), missing, with_fresh))
     content = json.loads(path.read_text())
-    blind = sum(spot["blind"] for spot in content["spots"])
+    blind = sum(spot["blind"] for spot in content["learned"])
     found = ", ".join(
         f"{name} {len(method['groups'])}" for name, method in content["methods"].items() if "spots" in method
     )
@@ -114,9 +114,9 @@ def to_heal(seeds: Sequence[int], folder: Path) -> list[int]:
 def first_found(content: dict) -> int | None:
     """Position of the first planted spot that is blind and that ours covers; None where there is none."""
     images = content["images"]
-    inside = tables.masks([spot["images"] for spot in content["spots"]], images)
+    inside = tables.masks([spot["images"] for spot in content["learned"]], images)
     groups = tables.masks(content["methods"][OURS]["groups"], images)
-    for number, spot in enumerate(content["spots"]):
+    for number, spot in enumerate(content["learned"]):
         if spot["blind"] and score(groups, inside, np.arange(len(inside)) == number).covered:
             return number
     return None
@@ -140,6 +140,7 @@ def print_scores(seeds: Sequence[int], folder: Path) -> None:
         "Planted spots": tables.planted_spots(contents),
         "Reported spots": tables.reported_spots(contents),
         "Sets with spots": tables.with_spots(contents),
+        "The same, spots as planted": tables.with_spots(contents, "spots"),
         "Sets without": tables.without_spots(contents),
         "Intervals, on fresh images": tables.intervals(contents),
         "Healed": tables.healed(folder, seeds),

@@ -27,22 +27,28 @@ def masks(groups: Sequence[Sequence[int]], images: int) -> np.ndarray:
     return result
 
 
-def score_of(content: dict[str, Any], method: str) -> Score:
-    """Of a method on a set."""
+def score_of(content: dict[str, Any], method: str, spots: str = "learned") -> Score:
+    """Of a method on a set.
+
+    Args:
+        content: the set.
+        method: a name.
+        spots: `learned`, as the model has them, or `spots`, as they were planted.
+    """
     images = content["images"]
     return score(
         masks(content["methods"][method]["groups"], images),
-        masks([spot["images"] for spot in content["spots"]], images),
-        np.array([spot["blind"] for spot in content["spots"]], bool),
+        masks([spot["images"] for spot in content[spots]], images),
+        np.array([spot["blind"] for spot in content[spots]], bool),
     )
 
 
-def with_spots(contents: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """A row a method: what it finds, and how much of what it reports is false."""
+def with_spots(contents: Sequence[dict[str, Any]], spots: str = "learned") -> pd.DataFrame:
+    """A row a method: what it finds, and how much of what it reports is false; `spots` as in `score_of`."""
     rows = []
     contents = [content for content in contents if content["spots"]]
     for method in _methods(contents):
-        scores = [score_of(content, method) for content in contents if method in content["methods"]]
+        scores = [score_of(content, method, spots) for content in contents if method in content["methods"]]
         total, (discovery, false) = pooled(scores), mean_rates(scores)
         rows.append(
             {
@@ -105,14 +111,21 @@ def healed(folder: Path, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 def planted_spots(contents: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """A row for each planted spot: whether the model is blind there, and who finds it."""
+    """A row for each planted spot: whether the model is blind there, and who finds it.
+
+    Figures are of the spot as the model has learned it; conditions that play no role are in parentheses.
+    """
     rows = []
     for content in contents:
-        inside = masks([spot["images"] for spot in content["spots"]], content["images"])
-        for number, spot in enumerate(content["spots"]):
+        inside = masks([spot["images"] for spot in content["learned"]], content["images"])
+        for number, spot in enumerate(content["learned"]):
+            kept = [tuple(condition) for condition in spot["conditions"]]
             row: dict[str, Any] = {
                 "set": content["seed"],
-                "spot": ", ".join(f"{name} {word}" for name, word in spot["conditions"]),
+                "spot": ", ".join(
+                    f"{name} {word}" if (name, word) in kept else f"({name} {word})"
+                    for name, word in content["spots"][number]["conditions"]
+                ),
                 "cause": spot["cause"],
                 "images": len(spot["images"]),
                 "error": spot["error"],
@@ -132,7 +145,7 @@ def reported_spots(contents: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """A row for each spot that was reported: what it says, and which planted spots it belongs to."""
     rows = []
     for content in contents:
-        inside = masks([spot["images"] for spot in content["spots"]], content["images"])
+        inside = masks([spot["images"] for spot in content["learned"]], content["images"])
         for method in (OURS, WITHHELD):
             reported = content["methods"].get(method, {"groups": [], "spots": []})
             belongs = belonging(masks(reported["groups"], content["images"]), inside)

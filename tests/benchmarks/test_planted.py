@@ -12,7 +12,7 @@ from benchmarks.planted.finding import OURS, WITHHELD
 from benchmarks.planted.fresh import FreshPart
 from benchmarks.planted.healing import judge
 from benchmarks.planted.scenes import ATTRIBUTES, CLASSES, SIZE, draw
-from benchmarks.planted.scoring import Score, blind_spots, mean_rates, pooled, score
+from benchmarks.planted.scoring import Score, as_learned, blind_spots, mean_rates, pooled, score
 from benchmarks.planted.sets import (
     LARGEST,
     LEAST,
@@ -156,6 +156,25 @@ def test_blind_is_who_errs_much_more_often_than_the_rest():
     assert blind_spots(np.zeros((0, 40), bool), mask(0, images=40)).tolist() == []
 
 
+def learned_from(beyond: float, elsewhere: float = 0.05, others: bool = False) -> str:
+    """What is learned of red stars, all wrong, where of other red things `beyond` are wrong."""
+    shapes, colors = np.repeat(["star", "circle"], 80), np.tile(["red", "blue"], 80)
+    table = pd.DataFrame({SHAPE: shapes, "color": colors})
+    red, star = colors == "red", shapes == "star"
+    wrong = red & star
+    wrong[np.flatnonzero(red & ~star)[: round(40 * beyond)]] = True
+    wrong[np.flatnonzero(~red)[: round(80 * elsewhere)]] = True
+    planted = PlantedSpot(((SHAPE, "star"), ("color", "red")), "labels")
+    return str(as_learned(planted, table, wrong, red & ~star if others else np.zeros(160, bool)))
+
+
+def test_a_condition_that_plays_no_role_is_dropped():
+    assert learned_from(beyond=0.5) == "color red (labels)"
+    assert learned_from(beyond=0.45) == "shape star, color red (labels)"  # less than half of what is inside
+    assert learned_from(beyond=0.5, elsewhere=0.2) == "shape star, color red (labels)"  # not thrice that
+    assert learned_from(beyond=0.5, others=True) == "shape star, color red (labels)"  # another spot
+
+
 def test_score_by_hand():
     inside = np.array([mask(0, 1, 2, 3, 4), mask(7, 8)])
     both = np.array([True, True])
@@ -248,9 +267,23 @@ def contents() -> list[dict]:
     }
     nothing = {"groups": [], "spots": []}
     shared = {"images": 10, "wrong": [0, 1, 2, 3], "rest_error": 0.0}
+    learned = [spot | {"blind": True}]
+    planted = [spot | {"blind": True, "conditions": [["color", "red"], ["size", "small"]], "images": [0, 1]}]
     return [
-        {"seed": 1, "spots": [spot | {"blind": True}], "methods": {OURS: ours, WITHHELD: nothing}, **shared},
-        {"seed": 101, "spots": [], "methods": {OURS: nothing, "k-means": {"groups": [[1]]}}, **shared},
+        {
+            "seed": 1,
+            "spots": planted,
+            "learned": learned,
+            "methods": {OURS: ours, WITHHELD: nothing},
+            **shared,
+        },
+        {
+            "seed": 101,
+            "spots": [],
+            "learned": [],
+            "methods": {OURS: nothing, "k-means": {"groups": [[1]]}},
+            **shared,
+        },
     ]
 
 
@@ -258,6 +291,8 @@ def test_tables_by_hand():
     found = tables.with_spots(contents()).set_index("method")
     assert found.loc[OURS, ["blind", "found", "reported", "false"]].tolist() == [1, 1, 2, 1]
     assert found.loc[WITHHELD, ["discovery rate", "false-discovery rate"]].tolist() == [0, 0]
+    as_planted = tables.with_spots(contents(), "spots").set_index("method")
+    assert as_planted.loc[OURS, ["blind", "found", "reported", "false"]].tolist() == [1, 0, 2, 2]
     nothing = tables.without_spots(contents()).set_index("method")
     assert nothing.loc[OURS, ["sets", "nothing reported", "reported"]].tolist() == [1, 1, 0]
     assert nothing.loc["k-means", ["sets", "nothing reported", "reported"]].tolist() == [1, 0, 1]
@@ -265,6 +300,7 @@ def test_tables_by_hand():
     assert inside.loc[OURS, ["spots", "inside", "above"]].tolist() == [2, 1, 0]
     planted = tables.planted_spots(contents())
     assert planted[[OURS, WITHHELD]].to_numpy().tolist() == [[True, False]]
+    assert planted["spot"].tolist() == ["color red, (size small)"]
     assert tables.reported_spots(contents())["planted"].tolist() == ["1", ""]
 
 
