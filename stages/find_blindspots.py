@@ -65,8 +65,8 @@ def describe(
 
 def count_training_images(
     findings: Findings, words: Words, tested: pd.DataFrame, dataset: Dataset
-) -> list[int | None]:
-    """Of each spot, how many training images its rule holds for; None where that takes heatmaps.
+) -> list[int]:
+    """Of each spot, how many training images its rule holds for.
 
     Args:
         findings: the spots.
@@ -77,12 +77,10 @@ def count_training_images(
     if not findings.spots:
         return []
     numbers, own = describe(dataset, "train", None)
-    unknown = set(tested) - set(numbers)
+    # There are no heatmaps of training images; what they say is part of no rule.
     attributes = words.of(numbers.reindex(columns=list(tested)), own)
     return [
-        None
-        if unknown & {attribute for attribute, _ in spot.rule.conditions}
-        else int(spot.rule.members(attributes, dataset.train.labels, dataset.classes).sum())
+        int(spot.rule.members(attributes, dataset.train.labels, dataset.classes).sum())
         for spot in findings.spots
     ]
 

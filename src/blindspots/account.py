@@ -18,7 +18,7 @@ def account_for(
     predictions: Predictions,
     embeddings: np.ndarray,
     label_issues: Set[int],
-    train_images: list[int | None],
+    train_images: list[int],
 ) -> BlindSpots:
     """Arrange what was found for files and pages.
 
@@ -48,7 +48,7 @@ def _figures(
     predictions: Predictions,
     embeddings: np.ndarray,
     label_issues: Set[int],
-    train_images: int | None,
+    train_images: int,
 ) -> SpotFigures:
     wrong = np.flatnonzero(spot.members & ~predictions.right)
     examples = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:EXAMPLES]

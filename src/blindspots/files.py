@@ -28,7 +28,7 @@ class SpotFigures:
         p_value: adjusted for all that was tested.
         members, members_wrong: its images in both halves.
         taken_for: class and images, what the wrong ones are taken for, most frequent first.
-        train_images: training images that are like this; None where heatmaps would be needed to tell.
+        train_images: training images that are like this.
         label_issues: images in it whose labels are worth checking.
         examples: positions of wrong images to show, the most confident first.
         counterparts: positions of similar images of the same classes that are right and outside.
@@ -50,7 +50,7 @@ class SpotFigures:
     members: int
     members_wrong: int
     taken_for: tuple[tuple[str, int], ...]
-    train_images: int | None
+    train_images: int
     label_issues: int
     examples: tuple[int, ...]
     counterparts: tuple[int, ...]
@@ -114,8 +114,10 @@ class BlindSpots:
         all_wrong, half_wrong = self.smallest_all_wrong, self.smallest_half_wrong
         if all_wrong is None:
             return f"{line}; there are too few for any"
-        half = "" if half_wrong is None else f" (or {half_wrong:,}, half wrong)"
-        return f"{line}; one would have had to have at least {all_wrong:,} images, all wrong{half}"
+        if half_wrong == all_wrong:
+            return f"{line}; one would have needed at least {all_wrong:,} images, half of them wrong"
+        half = "" if half_wrong is None else f", or {half_wrong:,} with half of them wrong"
+        return f"{line}; one would have needed at least {all_wrong:,} images, all of them wrong{half}"
 
 
 def percent(share: float) -> str:

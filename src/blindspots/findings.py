@@ -15,7 +15,7 @@ from src.blindspots.confirmation import (
     smallest_detectable,
 )
 from src.blindspots.rules import Rule, Rules, enumerate_rules
-from src.blindspots.search import LARGEST_SHARE, Candidate, Half, Search, is_far, smallest_group
+from src.blindspots.search import LARGEST_SHARE, SMALLEST, Candidate, Half, Search, is_far, smallest_group
 from src.blindspots.tree import candidates_of
 from src.evaluation.significance import SIGNIFICANCE_LEVEL, holm
 
@@ -130,7 +130,7 @@ def find_blindspots(
             if len(rows) >= 2 * found.smallest:
                 rules = enumerate_rules(attributes, rows, found.smallest)
                 tests += _tests(rules, found, embeddings, labels, wrong, half != discovery, classes)
-    return Findings(_confirmed(tests), len(tests), half, _detectable(half, wrong, len(tests)))
+    return Findings(_confirmed(tests, wrong), len(tests), half, _detectable(half, wrong, len(tests)))
 
 
 def halves(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -186,7 +186,7 @@ def _tests(
     return tests
 
 
-def _confirmed(tests: list[_Test]) -> list[Spot]:
+def _confirmed(tests: list[_Test], wrong: np.ndarray) -> list[Spot]:
     """What holds at 5 % over all tests and is surely far above the rest; each group once."""
     adjusted = holm([test.p for test in tests])
     held = [row for row in zip(adjusted, tests, strict=True) if row[0] <= SIGNIFICANCE_LEVEL]
@@ -197,7 +197,19 @@ def _confirmed(tests: list[_Test]) -> list[Spot]:
             distinct.append((p, test))
     level = selected_level(len(distinct), len(tests))
     spots = [_spot(test, p, level) for p, test in distinct]
-    return sorted((spot for spot in spots if is_far(spot.low, spot.rest_error)), key=lambda spot: -spot.extra)
+    far = [spot for spot in spots if is_far(spot.low, spot.rest_error)]
+    return sorted(_without_mixtures(far, wrong), key=lambda spot: -spot.extra)
+
+
+def _without_mixtures(spots: list[Spot], wrong: np.ndarray) -> list[Spot]:
+    """Without those that stand out only by images of spots with higher error rates; the lowest rate first."""
+    kept = sorted(spots, key=lambda spot: spot.error)
+    for spot in list(kept):
+        higher = [other.members for other in kept if other.error > spot.error]
+        own = np.logical_and.reduce([spot.confirming, *(~members for members in higher)])
+        if higher and (own.sum() < SMALLEST or not is_far(wrong[own].mean(), spot.rest_error)):
+            kept.remove(spot)
+    return kept
 
 
 def _repeats(test: _Test, kept: _Test) -> bool:

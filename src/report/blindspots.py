@@ -7,10 +7,11 @@ import numpy as np
 from scipy.stats import binomtest, fisher_exact
 
 from src.blindspots.files import BlindSpots, SpotFigures
+from src.blindspots.search import is_far
 from src.evaluation.significance import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL, holm, mcnemar
 from src.report.run import Run
 
-RAISED = 2  # times the error rate elsewhere: below, a spot is none, or healed
+RAISED = 2  # times the error rate elsewhere: below, a spot is none
 SAME = 0.5  # Jaccard index of their images from which two spots are the same one
 
 
@@ -139,8 +140,8 @@ def follow(a: Run, b: Run) -> FollowUp:
     """Follow the blind spots of two runs on the same images and labels.
 
     Of A's spots the images are frozen. One is healed if fewer of them are wrong in B (McNemar's test) and the
-    error rate there is surely below `RAISED` times that elsewhere; worse if more are. A spot of B is new if
-    A's error rate on its images is not raised.
+    error rate there is surely so close to that elsewhere that it would not be reported (`is_far`); worse if
+    more are. A spot of B is new if A's error rate on its images is not raised.
     """
     one, other = a.blindspots, b.blindspots
     missing = tuple(run.name for run in (a, b) if run.blindspots is None)
@@ -203,7 +204,7 @@ def _followed(a: Run, b: Run, spots: BlindSpots, same: dict[int, int]) -> list[F
         verdict = Fate.UNCHANGED
         if p_value < SIGNIFICANCE_LEVEL and broken > fixed:
             verdict = Fate.WORSE
-        elif p_value < SIGNIFICANCE_LEVEL and high < RAISED * elsewhere.error:
+        elif p_value < SIGNIFICANCE_LEVEL and not is_far(high, elsewhere.error):
             verdict = Fate.HEALED
         counts = count(rights[0], inside), count(rights[1], inside)
         both = count(rights[0], rest), elsewhere

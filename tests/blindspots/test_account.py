@@ -51,7 +51,7 @@ def spot(actual: str | None = None) -> Spot:
     )
 
 
-def told(predictions: Predictions, *spots: Spot, train_images: int | None = 9) -> BlindSpots:
+def told(predictions: Predictions, *spots: Spot, train_images: int = 9) -> BlindSpots:
     counts = [train_images] * len(spots)
     return account.account_for(findings(*spots), predictions, EMBEDDINGS, {0, 5, 8}, counts)
 
@@ -88,7 +88,7 @@ def test_the_table(predictions):
 
 def test_what_is_written_is_read_again(predictions, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for written in (told(predictions), told(predictions, spot(), spot("cat"), train_images=None)):
+    for written in (told(predictions), told(predictions, spot(), spot("cat"), train_images=0)):
         write_blindspots(written)
         read = read_blindspots(CLASSES, 12)
         assert read is not None
@@ -128,11 +128,15 @@ def test_headlines(predictions):
     assert told(predictions, spot(), spot("cat")).headline == "2 blind spots confirmed, 6 of 12 images"
     none = "no blind spot could be confirmed on 12 images"
     assert told(predictions).headline == (
-        f"{none}; one would have had to have at least 30 images, all wrong (or 66, half wrong)"
+        f"{none}; one would have needed at least 30 images, all of them wrong, or 66 with half of them wrong"
     )
     found = Findings([], 0, np.zeros(12, np.int8), Detectable(30, None))
     assert account.account_for(found, predictions, EMBEDDINGS, set(), []).headline == (
-        f"{none}; one would have had to have at least 30 images, all wrong"
+        f"{none}; one would have needed at least 30 images, all of them wrong"
+    )
+    found = Findings([], 0, np.zeros(12, np.int8), Detectable(30, 30))
+    assert account.account_for(found, predictions, EMBEDDINGS, set(), []).headline == (
+        f"{none}; one would have needed at least 30 images, half of them wrong"
     )
     found = Findings([], 0, np.zeros(12, np.int8), Detectable(None, None))
     few = account.account_for(found, predictions, EMBEDDINGS, set(), [])

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.blindspots.findings import find_blindspots, halves
+from src.blindspots.findings import Spot, _without_mixtures, find_blindspots, halves
 from src.blindspots.rules import Rule
 
 CLASSES = ("cat", "dog", "index")
@@ -26,6 +26,15 @@ def drawn(seed: int, images: int = 3000, inside: float = 0.6, outside: float = 0
     spot = ((table.light == "dark") & (table.color == "red")).to_numpy()
     right = generator.random(images) >= np.where(spot, inside, outside)
     return table, generator.normal(size=(images, 8)), labels, right, CLASSES
+
+
+def _spot(members: np.ndarray, wrong: np.ndarray) -> Spot:
+    """Confirmed by all of its images."""
+    images, inside = int(members.sum()), int((members & wrong).sum())
+    rest, rest_wrong = int((~members).sum()), int((~members & wrong).sum())
+    error, rest_error = inside / images, rest_wrong / rest
+    figures = (images, inside, error, error, error, rest, rest_wrong, rest_error, 0.001)
+    return Spot(Rule((), None), members, members, *figures, "attributes")
 
 
 def test_a_planted_spot_is_found_with_its_rule():
@@ -55,6 +64,18 @@ def test_a_spot_within_a_class_names_it():
     assert found.rule.actual == "index"
     assert set(found.rule.conditions) == {("light", "dark"), ("size", "small")}
     assert (found.members == spot).all()
+
+
+def test_what_is_bad_only_by_images_it_shares_with_worse_spots_is_none():
+    # Small pictures on the left are wrong; of the others on the left as few as elsewhere.
+    wrong = np.arange(200) < 20
+    left = np.arange(200) < 45
+    of_left = _spot(left, wrong)
+    assert _without_mixtures([_spot(left & wrong, wrong), of_left], wrong)[0].images == 20
+    assert _without_mixtures([of_left], wrong) == [of_left]
+    # With mistakes of its own it stays.
+    wrong |= (np.arange(200) >= 30) & left
+    assert len(_without_mixtures([_spot(np.arange(200) < 20, wrong), _spot(left, wrong)], wrong)) == 2
 
 
 def test_chance_is_not_reported():

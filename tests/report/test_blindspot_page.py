@@ -78,7 +78,7 @@ def test_one_image_of_a_spot_enlarged(visit, blind):
 def test_nothing_confirmed(visit, pair):
     shown = visit(page.render(with_spots(pair[0], [])))
     words = shown.locator("#blindspots").inner_text()
-    assert "No blind spot could be confirmed on 2,000 images; one would have had to have at least 30" in words
+    assert "No blind spot could be confirmed on 2,000 images; one would have needed at least 30" in words
     assert shown.locator("select[name=spot]").count() == 0
 
 
