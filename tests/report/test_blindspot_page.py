@@ -32,6 +32,8 @@ def test_the_section(visit, blind):
     shown = visit(page.render(blind))
     sections = shown.locator("main > section").evaluate_all("all => all.map((one) => one.id)")
     assert sections[:3] == ["metrics", "blindspots", "gallery"]
+    assert shown.locator(".verdict").inner_text().endswith(" It has 2 blind spots.")
+    assert shown.locator(".verdict a").get_attribute("href") == "#blindspots"
     spot = shown.locator("#spot-1")
     words = spot.inner_text()
     assert words.startswith("1. cat: the picture is <dark>")
