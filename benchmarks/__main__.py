@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
@@ -19,7 +20,29 @@ from benchmarks.recipes import with_recipe
 from src.command import run_main
 from src.hardware import choose_hardware
 from src.outputs import write_output
-from src.params import load_params
+from src.params import Params, load_params
+
+
+def known(params: Params, quick: bool) -> dict[str, Callable[[], dict[str, float]]]:
+    """Name → benchmark; `quick` ones take fewer rounds."""
+    rounds = 1 if quick else 5
+    images = 500 if quick else 3_000
+    return {
+        "training_step": lambda: training_step.measure(params, images, rounds),
+        "training_step_resnet18": lambda: training_step.measure(
+            with_recipe(params, "resnet18"), images // 2, rounds
+        ),
+        "augmentation": lambda: augmentation.measure(2_000 if quick else 20_000, rounds),
+        "decode": lambda: decode.measure(100 if quick else 2_000, rounds),
+        "safety": lambda: safety.measure(
+            params, max(256, params.batch_size) if quick else 4_500, min(rounds, 3)
+        ),
+        "tables": lambda: tables.measure(*((1_000, 10) if quick else (100_000, 1_000)), min(rounds, 3)),
+        "import_images": lambda: import_images.measure(200 if quick else 100_000),
+        "pipeline": lambda: pipeline.measure(params.dataset, min(rounds, 3)),
+        "compare": lambda: compare.measure(params.dataset, rounds),
+        "groups": lambda: groups.measure(params.dataset, 2 if quick else 10, rounds),
+    }
 
 
 def main() -> None:
@@ -30,24 +53,7 @@ def main() -> None:
     options = parser.parse_args()
 
     params = load_params()
-    rounds = 1 if options.quick else 5
-    images = 500 if options.quick else 3_000
-    benchmarks = {
-        "training_step": lambda: training_step.measure(params, images, rounds),
-        "training_step_resnet18": lambda: training_step.measure(
-            with_recipe(params, "resnet18"), images // 2, rounds
-        ),
-        "augmentation": lambda: augmentation.measure(2_000 if options.quick else 20_000, rounds),
-        "decode": lambda: decode.measure(100 if options.quick else 2_000, rounds),
-        "safety": lambda: safety.measure(params, 256 if options.quick else 4_500, min(rounds, 3)),
-        "tables": lambda: tables.measure(
-            *((1_000, 10) if options.quick else (100_000, 1_000)), min(rounds, 3)
-        ),
-        "import_images": lambda: import_images.measure(200 if options.quick else 100_000),
-        "pipeline": lambda: pipeline.measure(params.dataset, min(rounds, 3)),
-        "compare": lambda: compare.measure(params.dataset, rounds),
-        "groups": lambda: groups.measure(params.dataset, 2 if options.quick else 10, rounds),
-    }
+    benchmarks = known(params, options.quick)
     if unknown := set(options.names) - set(benchmarks):
         parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known: {', '.join(benchmarks)}")
 

@@ -73,7 +73,9 @@ def seconds_an_epoch(
     # To the loop anything with a length and epochs is a loader.
     feed = cast(TrainingBatches, batches or loaded_batches(params, split, hardware))
     normalize = Normalize(MEAN, STD, hardware.device)
-    once = params.model_copy(update={"epochs": 1})
+    # A schedule may need more epochs than one; to the speed it makes no difference.
+    steady = params.schedule.model_copy(update={"name": "constant"})
+    once = params.model_copy(update={"epochs": 1, "schedule": steady})
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
         started = time.perf_counter()
         train(model, feed, split.take(np.arange(1)), normalize, hardware, once, True, checkpoint)
