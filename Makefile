@@ -15,10 +15,10 @@ BELOW_GIT = $(shell git rev-parse --show-prefix)
 BELOW_DVC = $(shell [ -d .dvc ] || git rev-parse --show-prefix)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo seeds experiments test faults lint format bench audit lock vega
+.PHONY: help setup demo seeds experiments test faults lint format bench gpu-kit audit lock vega
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*##/ { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## create .venv with everything the pipeline needs (about 6 GB, once)
 
@@ -69,6 +69,12 @@ format: setup ## fix style and formatting
 
 bench: setup ## measure speed on this machine
 	python -m benchmarks
+
+# A list of what the machine has already, as `pip freeze` prints it, makes the kit much smaller.
+HAS ?=
+
+gpu-kit: setup ## pack what a machine with a GPU but no network needs, e.g. HAS=packages.txt; see docs/gpus.md
+	@python -m benchmarks.gpu.kit $(if $(HAS),--has "$(HAS)")
 
 audit: setup ## check the pinned packages against a public list of known vulnerabilities
 	python -m venv .venv/audit

@@ -48,6 +48,9 @@ COMMANDS: dict[str, list[list[str]]] = {
     "recipes.results": [[]],
     "benchmarks": [["--help"], [ODD]],
     "benchmarks.false_alarms": [["--help"]],
+    "benchmarks.gpu": [["--help"], ["--minutes", "0", ODD]],
+    "benchmarks.gpu.kit": [["--help"], ["--has", ODD]],
+    "benchmarks.gpu.unpack": [[]],
     "benchmarks.heatmaps": [["--help"]],
     "benchmarks.label_issues": [["--help"], [f"{ODD}.csv"]],
     "benchmarks.page": [[]],
@@ -61,7 +64,7 @@ def main() -> None:
     results, no_reader = Path(sys.argv[1]).resolve(), "--no-reader" in sys.argv
     for module in COMMANDS:
         importlib.import_module(module)
-    for module in ("src.report.__main__", "benchmarks.__main__", "dvc.api"):
+    for module in ("src.report.__main__", "benchmarks.__main__", "benchmarks.gpu.__main__", "dvc.api"):
         importlib.import_module(module)
     faithfulness.STEPS = 1  # what heatmaps are checked with takes long, and prints nothing
     statuses = {}
