@@ -11,6 +11,8 @@ from typing import NoReturn
 from src.command import run_main
 from src.errors import InputError, suggest
 
+RESULTS, REHEARSAL = Path("gpu-results"), Path("gpu-results/rehearsal")
+
 
 def main() -> None:
     options = parse()
@@ -26,7 +28,8 @@ def main() -> None:
     for name in options.steps:
         if name not in names:
             raise InputError(f"STEP: unknown step {name!r}; {suggest(name, names)}")
-    records = Records(options.out, options.rehearse)
+    out = options.out or (REHEARSAL if options.rehearse else RESULTS)
+    records = Records(out, options.rehearse)
     try:
         campaign.run(steps, records, options.minutes * 60, options.steps, partial(print, flush=True))
     finally:
@@ -46,7 +49,7 @@ def parse() -> argparse.Namespace:
         "--recipe-minutes", type=minutes, default=2, metavar="N", help="for a recipe (default: %(default)s)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("gpu-results"), metavar="FOLDER", help="default: %(default)s"
+        "--out", type=Path, metavar="FOLDER", help=f"default: {RESULTS}, or {REHEARSAL} for a rehearsal"
     )
     parser.add_argument("--rehearse", action="store_true", help="every step on the CPU, with few images")
     return parser.parse_args()
