@@ -142,6 +142,7 @@ def wanted(has: Collection[str], python: str) -> dict[str, str]:
 def download_wheels(folder: Path, has: Collection[str], python: str) -> None:
     """Fetch the wheels for the machine with pip; each has one of the hashes in requirements.txt."""
     lines = wanted(has, python)
+    print(f"{len(lines)} wheels", flush=True)
     platforms = [f"manylinux_2_{n}_x86_64" for n in range(NEWEST_GLIBC, 4, -1)]
     platforms += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"]
     there = [
