@@ -9,6 +9,7 @@ import fnmatch
 import hashlib
 import json
 import lzma
+import math
 import re
 import shutil
 import subprocess
@@ -70,7 +71,7 @@ def main() -> None:
         parts = write_parts(folder, options.out, int(options.part_mb * MB - OVERHEAD))
     for part in parts:
         print(f"{part}: {part.stat().st_size / MB:.1f} MB")
-    print(f"On the machine, for each: python {parts[0].name} FOLDER")
+    print(f"On the machine, for each of them: python3 {parts[0].name} FOLDER")
 
 
 def parse() -> argparse.Namespace:
@@ -246,7 +247,9 @@ def write_parts(folder: Path, out: Path, capacity: int) -> list[Path]:
     }
     sums = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     kit = hashlib.sha256(json.dumps(sums).encode()).hexdigest()
-    parts = cut({name: path.stat().st_size for name, path in files.items()}, capacity)
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    count = math.ceil(sum(sizes.values()) / capacity)
+    parts = cut(sizes, math.ceil(sum(sizes.values()) / count))  # of one size
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("blindspot-gpu-*.pyz"):
         old.unlink()

@@ -1,7 +1,7 @@
 """Unpacks a part of the kit where it is run: `python PART FOLDER`; the last one that is missing installs it.
 
-Each part holds this file as its own `__main__`, so it needs nothing but Python and, to install, pip and git.
-Nothing is installed outside of FOLDER.
+Each part holds this file as its own `__main__`, so it needs nothing but Python and, to install, pip. Nothing
+is installed outside of FOLDER.
 """
 
 import hashlib
@@ -22,11 +22,12 @@ CODE = "project.tar.xz"
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(f"usage: python {sys.argv[0]} FOLDER")
-    missing = add(Path(sys.argv[0]), Path(sys.argv[1]))
+    part, folder = (Path(argument).resolve() for argument in sys.argv)
+    missing = add(part, folder)
     if missing:
         print(f"still missing: part {', '.join(map(str, missing))}")
     else:
-        install(Path(sys.argv[1]))
+        install(folder)
 
 
 def add(part: Path, folder: Path) -> list[int]:
@@ -38,7 +39,7 @@ def add(part: Path, folder: Path) -> list[int]:
         listing = json.loads(archive.read(LISTING))
         state = read_state(folder, listing)
         for number, piece in enumerate(listing["pieces"]):
-            content = archive.read(f"pieces/{number}")
+            content = read(archive, f"pieces/{number}")
             if hashlib.sha256(content).hexdigest() != piece["sha256"]:
                 sys.exit(f"{part}: damaged: checksum mismatch of {piece['file']}; copy it again")
             path = folder / piece["file"]
@@ -53,6 +54,14 @@ def add(part: Path, folder: Path) -> list[int]:
     if not missing:
         check(folder, listing["files"])
     return missing
+
+
+def read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """What is under a name; nothing if it is damaged."""
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, EOFError):
+        return b""
 
 
 def read_state(folder: Path, listing: dict) -> dict:
@@ -89,7 +98,9 @@ def install(folder: Path) -> None:
     python = make_environment(folder / ENVIRONMENT)
     if wheels := sorted(map(str, (folder / WHEELS).glob("*.whl"))):
         pip = [sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet", "--no-index"]
-        subprocess.run([*pip, "--no-deps", "--ignore-installed", "--no-compile", *wheels], check=True)
+        full = [*pip, "--no-deps", "--ignore-installed", "--no-compile", *wheels]
+        if subprocess.run(full, check=False).returncode:
+            sys.exit(f"{wheels[0]} and others: pip could not install them, see above")
     print(f"ready: cd {project} && {python} -m benchmarks.gpu --minutes 9 --out FOLDER")
 
 
@@ -99,7 +110,7 @@ def make_environment(folder: Path) -> Path:
     outer = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     own = next(folder.glob("lib/python*/site-packages"))
     (own / "outer.pth").write_text("".join(f"{path}\n" for path in outer), encoding="utf-8")
-    return (folder / "bin/python").absolute()
+    return folder / "bin/python"
 
 
 if __name__ == "__main__":

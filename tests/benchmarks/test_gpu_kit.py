@@ -167,7 +167,12 @@ def test_a_damaged_part_and_a_part_of_another_kit(content, tmp_path):
     done = execute(damaged, target)
     assert done.returncode == 1
     piece = json.loads(zipfile.ZipFile(first).read(unpack.LISTING))["pieces"][0]["file"]
-    assert done.stderr == f"{damaged}: damaged: checksum mismatch of {piece}; copy it again\n"
+    line = f"{damaged}: damaged: checksum mismatch of {piece}; copy it again\n"
+    assert done.stderr == line
+    whole = first.read_bytes()
+    at = whole.index(zipfile.ZipFile(first).read("pieces/0"))
+    damaged.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])  # one bit
+    assert (execute(damaged, target).returncode, execute(damaged, target).stderr) == (1, line)
     assert execute(first, target).returncode == 0  # the same again, undamaged
     (content / unpack.CODE).write_bytes(b"another")
     other, *_ = kit.write_parts(content, tmp_path / "out", 500)
