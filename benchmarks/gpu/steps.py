@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 import torch
 
+import recipes
 from benchmarks import __main__ as bench
 from benchmarks.clone import Clone
 from benchmarks.gpu import profile
@@ -97,7 +98,8 @@ class Step:
 
 def plan(recipe_seconds: float) -> list[Step]:
     """All steps, in order."""
-    others = sorted(path.name for path in Path("recipes").iterdir() if path.is_file() and not path.suffix)
+    folder = Path(recipes.__file__).parent
+    others = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.suffix)
     others.remove(RECIPE)
     return [
         Step("versions", versions, 5, 120),
