@@ -130,6 +130,16 @@ def test_an_epoch_is_timed_and_really_trains(clock, monkeypatch, in_memory):
     assert [row.epoch for row in rows] == [1]
 
 
+def test_an_epoch_of_a_schedule_that_needs_several_is_timed(clock, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    params = recipes.with_recipe(PARAMS, "resnet18")
+    assert params.schedule.one_cycle.peak > 1
+    clock(epoch, 10, 12.5)
+    of_four = params.model_copy(update={"batch_size": 4, "model": "fast"})
+    hardware = Hardware(CPU, torch.float32)
+    assert epoch.seconds_an_epoch(of_four, hardware, epoch.random_split(8)) == 2.5
+
+
 def test_what_safety_costs(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     seen, times = [], iter([9, 2, 3, 6, 4, 5, 6, 4, 4, 4])
