@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn
 
-from src import artifacts, places, streams
+from src import artifacts, places, ranks, streams
 from src.errors import GateError, InputError, LibraryError, reason_of
 
 
@@ -25,8 +25,10 @@ def run_main(name: str, main: Callable[[], None], status: int = 1) -> None:
     """
 
     def end(message: str, status: int = status) -> NoReturn:
-        print("\n".join(f"{name}: {line}" for line in message.splitlines()), file=sys.stderr)
-        sys.exit(status)
+        if not ranks.report(message):
+            lines = (f"{name}: {ranks.OURS.label}{line}" for line in message.splitlines())
+            print("\n".join(lines), file=sys.stderr)
+        ranks.leave(status)
 
     streams.set_up()
     try:
@@ -46,7 +48,7 @@ def run_main(name: str, main: Callable[[], None], status: int = 1) -> None:
             end(problem)
         if os.environ.get("BLINDSPOT_DEBUG", "0") not in ("", "0"):
             traceback.print_exception(error)
-            sys.exit(status)
+            ranks.leave(status)
         if isinstance(error, OSError) and error.strerror:
             end(reason_of(error))  # a full disk, a folder without write permission: the system says it best
         what = str(error) if isinstance(error, LibraryError) else f"unexpected error: {reason_of(error)}"

@@ -14,6 +14,7 @@ from torch import nn
 
 from src.cpus import usable_cpus
 from src.errors import InputError
+from src.ranks import OURS
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -43,7 +44,7 @@ class Hardware:
 
 
 def choose_hardware(device: str, precision: str, log: Callable[[str], None] = print) -> Hardware:
-    """Turn the parameters into what is really there.
+    """Turn the parameters into what is really there; each of several processes gets a GPU of its own.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
@@ -61,7 +62,9 @@ def choose_hardware(device: str, precision: str, log: Callable[[str], None] = pr
         )
     if device == "auto" and not has_cuda:
         log("device: auto finds no CUDA GPU and uses the CPU")
-    chosen = torch.device("cuda" if has_cuda and device != "cpu" else "cpu")
+    chosen = torch.device("cpu")
+    if has_cuda and device != "cpu":
+        chosen = torch.device("cuda", OURS.local_rank) if OURS.size > 1 else torch.device("cuda")
     if precision == "auto":
         precision = "bf16" if _bf16_is_fast(chosen) else "fp32"
     return Hardware(chosen, torch.bfloat16 if precision == "bf16" else torch.float32)
@@ -72,11 +75,13 @@ def set_up_torch(threads: int | str, deterministic: bool) -> None:
 
     Args:
         threads: of the CPU; sums come out differently with another number. `auto`: one per physical
-            core that this process may use, see `usable_cpus`, whatever OMP_NUM_THREADS says.
+            core that this process may use, see `usable_cpus`, whatever OMP_NUM_THREADS says. The processes of
+            a machine share them.
         deterministic: refuse operations whose result varies from run to run. The CPU has none of those that
             are used here; on CUDA it may cost speed.
     """
-    torch.set_num_threads(_usable_cores() if threads == "auto" else int(threads))
+    threads = _usable_cores() if threads == "auto" else int(threads)
+    torch.set_num_threads(max(threads // OURS.local_size, 1))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
     # The same as use_deterministic_algorithms, without a second spent on importing the compiler.
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
@@ -113,6 +118,7 @@ def describe_environment(hardware: Hardware) -> dict[str, str | int | None]:
         "cpu": torch.cpu.get_capabilities().get("cpu_name"),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "processes": OURS.size,
     }
 
 

@@ -6,11 +6,12 @@ same factor at each step, as in fastai.
 
 import math
 from dataclasses import dataclass
-from itertools import chain, count, islice
+from itertools import chain, count, cycle, islice
 
 import numpy as np
 from torch.optim.lr_scheduler import ExponentialLR
 
+from src import distributed
 from src.errors import InputError
 from src.hardware import Hardware
 from src.params import FindLrConfig, Params
@@ -18,6 +19,7 @@ from src.progress import bar
 from src.training.frozen import HeadSetup
 from src.training.optimizers import create_optimizers
 from src.training.setup import TrainingSetup
+from src.training.sync_norm import synchronized
 
 MAX_SHARE = 0.04  # of the training's steps: with its start, on a CPU, less than a twentieth of the time
 MIN_STEPS = 30  # with fewer there is no curve to read, however short the training
@@ -70,19 +72,22 @@ def run_range_test(setup: TrainingSetup | HeadSetup, hardware: Hardware, params:
     losses: list[float] = []
     # With few images the steps take more than an epoch.
     batches = chain.from_iterable(setup.batches.epoch(number) for number in count(1))
+    parts = cycle(setup.batches.parts)
+    distributed.seed_layers(params.seed, 0)
     with bar(total=steps, desc="range test", unit="batch") as progress:
-        for step, (images, labels) in enumerate(islice(batches, steps), 1):
+        for step, ((images, labels), part) in enumerate(islice(zip(batches, parts, strict=False), steps), 1):
             images, labels = images.to(hardware.device), labels.to(hardware.device)
-            with hardware.autocast():
+            with hardware.autocast(), synchronized(params.norm):
                 inputs, targets = setup.objective.mix(setup.normalize(images), labels, 1, step)
-                loss = setup.objective.loss(model(inputs), targets)
+                loss = setup.objective.loss(model(inputs), targets) * part.share
             # Waits for the device at every step: the test has to stop at the step that diverges.
-            value = loss.item()
+            value = distributed.total(loss.item())
             if not value < DIVERGENCE * (losses[0] if losses else math.inf):  # nan is not less either
                 break
             rates.append(optimizer.param_groups[0]["lr"])
             losses.append(value)
             loss.backward()
+            distributed.add_up_gradients(model)
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()

@@ -191,7 +191,7 @@ class Params(Group):
     seed: Annotated[Integer, Field(ge=0)]
     dataset: Literal["cifar10", "sample", "images"]
     model: ModelName
-    norm: Literal["batch", "layer", "group"]
+    norm: Literal["batch", "sync_batch", "layer", "group"]
     stem: Literal["auto", "original", "small"]
     weights: Annotated[str, Strict(), Field(min_length=1)]
     freeze: Literal["none", "backbone"]
@@ -206,6 +206,10 @@ class Params(Group):
         Field(description="should be 'auto' or a number from 0 to 64"),
     ]
     threads: Annotated[
+        Literal["auto"] | Annotated[Integer, Field(ge=1, le=1024)],
+        Field(description="should be 'auto' or a number from 1 to 1024"),
+    ]
+    processes: Annotated[
         Literal["auto"] | Annotated[Integer, Field(ge=1, le=1024)],
         Field(description="should be 'auto' or a number from 1 to 1024"),
     ]
@@ -246,10 +250,10 @@ class Params(Group):
     def _check_library_model(self) -> None:
         """What only torchvision's and timm's models have, or lack."""
         if "/" in self.model:
-            if self.norm != "batch":
+            if self.norm not in ("batch", "sync_batch"):
                 raise ValueError(
                     f"norm: {self.norm!r} is for Blindspot's own models; {self.model} comes with its own "
-                    "normalization: leave norm at 'batch'"
+                    "normalization: leave norm at 'batch', or 'sync_batch'"
                 )
         elif self.weights == "default":
             raise ValueError(

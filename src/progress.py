@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from src.ranks import OURS
+
 T = TypeVar("T")
 
 REDRAW_INTERVAL = 0.5  # seconds between two looks at the numbers; on a GPU each look waits for the device
@@ -14,8 +16,8 @@ LOG_INTERVAL = 30.0  # seconds between two lines where there is no terminal
 
 
 def bar(**options: Any) -> tqdm:
-    """A tqdm bar on a terminal, nothing elsewhere."""
-    return tqdm(disable=None, dynamic_ncols=True, leave=False, **options)
+    """A tqdm bar on a terminal, nothing elsewhere; of several processes the first has one."""
+    return tqdm(disable=True if OURS.rank else None, dynamic_ncols=True, leave=False, **options)
 
 
 def say(line: str) -> None:
@@ -47,7 +49,7 @@ class TrainingProgress:
         with bar(total=self.steps, desc=self._name(epoch), unit="batch") as shown:
             for step, batch in enumerate(batches, 1):
                 yield batch
-                images += len(batch[1])  # type: ignore[index]
+                images += len(batch[1]) * OURS.size  # type: ignore[index]
                 self.steps_done += 1
                 now = time.monotonic()
                 if now - last_shown < REDRAW_INTERVAL and step < self.steps:

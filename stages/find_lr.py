@@ -26,12 +26,17 @@ def main() -> None:
 def find(params: Params, dataset: Dataset) -> None:
     """Run the test; write the curve and the rate chosen from it."""
     # Here, because torch takes seconds to import, and a given rate does without.
-    from src import lr_finder
+    from src import distributed, lr_finder
     from src.hardware import choose_hardware, describe_environment, explain_out_of_memory
+    from src.launch import done_in_several
+    from src.ranks import OURS
     from src.training.frozen import HeadSetup, head_setup
     from src.training.setup import TrainingSetup, set_up_training
 
+    if done_in_several("find_lr", params):
+        return
     hardware = choose_hardware(params.device, params.precision)
+    distributed.join(hardware.device)
     setup: TrainingSetup | HeadSetup
     setup = whole = set_up_training(params, dataset, load_mean_std(), hardware)
     hardware.place(whole.model)
@@ -39,6 +44,8 @@ def find(params: Params, dataset: Dataset) -> None:
         if params.freeze == "backbone":  # the training begins with the last layer; its features are kept
             setup = head_setup(whole, params, hardware, describe_environment(hardware))
         test = lr_finder.run_range_test(setup, hardware, params)
+    if OURS.rank:  # the first of several processes writes
+        return
     chosen = lr_finder.choose_lr(test, params.find_lr, params.schedule.name)
     columns = {"lr": test.rates, "loss": test.losses, "smoothed": test.smoothed, "chosen": chosen}
     schema.write_table(schema.LR_RANGE, pd.DataFrame(columns))

@@ -57,7 +57,10 @@ def test_a_single_layer_needs_no_brackets(write_params):
             {"find_lr__highest": 0.00005},
             "find_lr.highest: should be above find_lr.lowest (0.0001), not",
         ),
-        ({"norm": "instance"}, "norm: 'instance' is not a valid value; (known: batch, layer, group)"),
+        (
+            {"norm": "instance"},
+            "norm: 'instance' is not a valid value; (known: batch, sync_batch, layer,",
+        ),
         ({"optimizer__momentum": 0}, "optimizer.nesterov: should be false when momentum is 0, not True"),
         ({"optimizer": 3}, "optimizer: should be a group of keys (name, lr, backbone_lr, momentum,"),
         ({"augment__flip": 1}, "augment.flip: should be true or false or 'alternate', not 1"),

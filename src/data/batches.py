@@ -10,6 +10,7 @@ from torch import Tensor
 
 from src.cpus import usable_cpus
 from src.errors import InputError
+from src.ranks import OURS, Part, part_of
 from src.workers import Workers
 
 MAX_WORKERS = 8  # beyond that the main process has enough to do with what they deliver
@@ -50,14 +51,21 @@ class _ShuffledBatches:
             order = (drawn + self.count * drawn.groupby(drawn).cumcount()).to_numpy()
         return np.split(order, self.starts[1:])
 
+    @property
+    def sizes(self) -> list[int]:
+        """Of the batches."""
+        return np.diff([*self.starts, self.count]).tolist()
+
 
 class TrainingBatches:
     """The training images, shuffled and augmented anew each epoch; the last batch may be smaller.
 
+    Each of several processes gets its part of every batch, the one in `parts`.
+
     Args:
         inputs: makes what the model takes from positions and an epoch, as an `Augmentation` does.
         labels: int64 (N,), of the same images.
-        batch_size: images a batch.
+        batch_size: images a batch, of all processes together.
         seed: of the order.
         workers: processes that augment; 0 does it here. The batches are the same for any number.
         pin_memory: for a faster way to a GPU.
@@ -81,6 +89,7 @@ class TrainingBatches:
             raise InputError(f"batch_size: {batch_size} is more than the {len(labels)} images to train on")
         shares = balanced_weights(labels)[labels] / len(labels) if balanced else None
         self.order = _ShuffledBatches(len(labels), batch_size, seed, shares)
+        self.parts: list[Part] = [part_of(size) for size in self.order.sizes]
         self.labels, self.pin_memory = labels, pin_memory
         self.workers = Workers(
             partial(_make, inputs),
@@ -98,7 +107,8 @@ class TrainingBatches:
         Raises:
             InputError: a worker died, or does not answer.
         """
-        batches = self.order.epoch(number)
+        whole = self.order.epoch(number)
+        batches = [indices[part.where] for indices, part in zip(whole, self.parts, strict=True)]
         made = self.workers.map((number, indices) for indices in batches)
         for indices, inputs in zip(batches, made, strict=True):
             batch = torch.from_numpy(inputs), torch.from_numpy(self.labels[indices % len(self.labels)])
@@ -126,9 +136,12 @@ def balanced_weights(labels: np.ndarray, classes: int = 0) -> np.ndarray:
 
 
 def worker_count(setting: int | str, device: torch.device) -> int:
-    """How many workers `auto` means: none on a CPU, where they would only take cores from the training."""
+    """How many workers this process gets: its share, rounded up.
+
+    `auto` means none on a CPU, where they would only take cores from the training.
+    """
     if isinstance(setting, int):
-        return setting
+        return -(-setting // OURS.local_size)
     if device.type == "cpu":
         return 0
-    return min(MAX_WORKERS, max(1, usable_cpus() - 1))
+    return min(MAX_WORKERS, max(1, usable_cpus() // OURS.local_size - 1))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from src import distributed
 from src.data.images import Images
 from src.data.normalization import Normalize, to_device
 from src.evaluation import scores
@@ -125,6 +126,8 @@ def predict_logits(
 ) -> np.ndarray:
     """What is validated while a model is trained: the images alone, in the precision of the training.
 
+    Several processes share the steps; each gets all answers, the same as one alone would.
+
     Args:
         model: on the hardware's device; put into evaluation mode here and left there.
         images: uint8 (N, H, W, 3), or whatever else `normalize` takes.
@@ -136,9 +139,10 @@ def predict_logits(
         Logits, float32 (N, classes).
     """
     model.eval()
+
+    def answer(start: int) -> Tensor:
+        return model(normalize(to_device(images[start : start + batch_size], hardware.device))).float()
+
     with torch.inference_mode(), hardware.autocast():
-        logits = [
-            model(normalize(to_device(images[start : start + batch_size], hardware.device))).float()
-            for start in range(0, len(images), batch_size)
-        ]
+        logits = distributed.do_in_turn(answer, range(0, len(images), batch_size))
     return torch.cat(logits).cpu().numpy()

@@ -66,10 +66,11 @@ def norm_layer(norm: str, channels: int) -> nn.Module:
     """A normalization over `channels` feature maps.
 
     Args:
-        norm: `batch`; `layer`, over all channels and pixels of an image (group norm with one group);
-            `group`, over `GROUPS` groups of channels.
+        norm: `batch`; `sync_batch`, which differs only in a training (`src.training.sync_norm`); `layer`,
+            over all channels and pixels of an image (group norm with one group); `group`, over `GROUPS`
+            groups of channels.
         channels: how many feature maps there are.
     """
-    if norm == "batch":
+    if norm in ("batch", "sync_batch"):
         return nn.BatchNorm2d(channels)
     return nn.GroupNorm(1 if norm == "layer" else GROUPS, channels)

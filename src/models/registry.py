@@ -37,7 +37,8 @@ def create_model(
     Args:
         name: a key of `MODELS`, or `torchvision/NAME` or `timm/NAME`.
         classes: how many classes to tell apart.
-        norm: `batch`, `layer` or `group`, see `src.models.base.norm_layer`; of the models in `MODELS`.
+        norm: `batch`, `sync_batch`, `layer` or `group`, see `src.models.base.norm_layer`; of the models in
+            `MODELS`.
         size: side of the images in pixels; None: what the network was made for.
         stem: `auto`, `small` or `original`, see `src.models.stems`; of the libraries' networks.
         weights: `none`; `default`, the library's own; or a file.

@@ -36,12 +36,14 @@ def fingerprint(facts: Mapping[str, Any], files: Iterable[Path]) -> str:
 def fingerprint_of_training(params: Params, environment: Mapping[str, Any], stage: Path) -> str:
     """Of all that shapes the weights; what only other stages read, and the number of workers, does not.
 
+    How many processes there really are is among the facts about the environment.
+
     Args:
         params: with the learning rate that was found, if one was.
         environment: from `describe_environment`.
         stage: the code of the stage; what it has imported of the project counts too: the files DVC compares.
     """
-    irrelevant = {"workers", "tensorboard", "label_issues", "images", "find_lr"}
+    irrelevant = {"workers", "processes", "tensorboard", "label_issues", "images", "find_lr"}
     irrelevant |= {"evaluate", "misclassified", "gradcam"}
     modules = [module for name, module in sys.modules.items() if name.startswith("src.")]
     code = [stage, *(Path(module.__file__) for module in modules if module.__file__)]

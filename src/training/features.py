@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from src import artifacts
+from src import artifacts, distributed
 from src.data.images import Images
 from src.data.normalization import Normalize, to_device
 from src.errors import InputError
 from src.hardware import Hardware
 from src.models.base import Classifier
 from src.progress import LOG_INTERVAL, bar
+from src.ranks import OURS
 
 KEPT = 3  # folders, the latest used: enough to go back and forth between two networks
 CHUNK = 512  # images that a kill may cost
@@ -39,6 +40,8 @@ class FeatureFolder:
             self.path.touch()  # now the latest
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written: {error.strerror}") from error
+        if OURS.local_rank:
+            return
         others = [folder for folder in parent.iterdir() if folder != self.path]
         for old in sorted(others, key=lambda folder: folder.stat().st_mtime)[: 1 - KEPT]:
             shutil.rmtree(old, ignore_errors=True)
@@ -47,6 +50,8 @@ class FeatureFolder:
         self, name: str, images: Images, extract: Callable[[np.ndarray], np.ndarray], views: int
     ) -> np.ndarray:
         """The features of all images, read from disk when they are used.
+
+        The processes of a machine share the work; each machine does all of it.
 
         Args:
             name: of the file.
@@ -60,17 +65,27 @@ class FeatureFolder:
         whole = self.path / f"{name}.npy"
         starts = range(0, len(images), CHUNK)
         chunks = [self.path / f"{name}-{start:09}.npy" for start in starts]
-        if not whole.exists():
-            missing = [start for start, chunk in zip(starts, chunks, strict=True) if not chunk.exists()]
-            counts = [min(CHUNK, len(images) - start) * views for start in missing]
-            done = f"{len(images) * views - sum(counts)} are there" if len(missing) < len(chunks) else ""
-            for start in _with_progress(f"features of {name} images", missing, counts, done):
-                features = extract(images[start : start + CHUNK])
-                artifacts.write_array(self.path / f"{name}-{start:09}.npy", features)
+        missing = [start for start, chunk in zip(starts, chunks, strict=True) if not chunk.exists()]
+        if whole.exists():
+            missing = []
+        # Each round ends together, so that none waits for another longer than a chunk takes.
+        rounds = distributed.largest(-(-len(missing) // OURS.local_size))
+        mine = missing[OURS.local_rank :: OURS.local_size]
+        counts = [min(CHUNK, len(images) - start) * views for start in mine]
+        left = sum(min(CHUNK, len(images) - start) for start in missing) * views
+        done = f"{len(images) * views - left} are there" if len(missing) < len(chunks) else ""
+        for start in _with_progress(f"features of {name} images", mine, counts, done):
+            features = extract(images[start : start + CHUNK])
+            artifacts.write_array(self.path / f"{name}-{start:09}.npy", features)
+            distributed.wait_for_all()
+        for _ in range(rounds - len(mine)):
+            distributed.wait_for_all()
+        if OURS.local_rank == 0:
             if not whole.exists():  # another process may have been faster
                 _join(whole, chunks, (views, len(images)))
-        for chunk in chunks:
-            chunk.unlink(missing_ok=True)
+            for chunk in chunks:
+                chunk.unlink(missing_ok=True)
+        distributed.wait_for_all()
         return artifacts.read_array(whole, np.float32, (views, len(images), None), REMEDY)
 
 

@@ -8,22 +8,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from src import distributed
 from src.data.batches import TrainingBatches
 from src.data.dataset import Split
-from src.errors import InputError
 from src.evaluation.inference import predict_logits
 from src.evaluation.scores import accuracy, cross_entropy
 from src.hardware import Hardware
 from src.params import Params
 from src.progress import TrainingProgress
+from src.ranks import OURS
 from src.training.checkpoint import CheckpointFile
 from src.training.ema import WeightAverage
+from src.training.epoch_sums import EpochSums, diverged
 from src.training.objective import Objective
 from src.training.optimizers import create_optimizers
 from src.training.schedules import create_schedule
+from src.training.sync_norm import synchronized
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,13 @@ class TrainingState:
         return self.ema.module if self.ema else self.model
 
     def step(self, loss: Tensor) -> float:
-        """Change the weights by a step against the loss; returns its rate, with muon that of its part."""
+        """Change the weights by a step against the loss; returns its rate, with muon that of its part.
+
+        Args:
+            loss: this process's share of that of the batch.
+        """
         loss.backward()
+        distributed.add_up_gradients(self.model)
         lr = self.optimizers[0].param_groups[0]["lr"]  # before schedule.step()
         for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
             optimizer.step()
@@ -106,6 +113,23 @@ class TrainingState:
         if self.ema:
             self.ema.update(self.model)
         return lr
+
+    def agree(self) -> None:
+        """Have the first process's statistics of batch norm; those of another are of other images."""
+        distributed.take_from_first([self.model, *([self.ema.module] if self.ema else [])])
+
+    def resume(self, checkpoint: CheckpointFile) -> bool:
+        """Go back to what was saved; whether there was anything."""
+        # The first process reads and writes: another may be on a machine that has no such file.
+        saved = distributed.of_first(checkpoint.load)
+        if saved:
+            self.load_state_dict(saved)
+        return bool(saved)
+
+    def save(self, checkpoint: CheckpointFile | None) -> None:
+        """Write what `resume` reads."""
+        if checkpoint and OURS.rank == 0:
+            checkpoint.save(self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` takes to resume from here."""
@@ -171,32 +195,34 @@ def train(
     state = TrainingState(model, params, len(batches), hardware.device, phase)
     if keep_best and phase.before:
         state.best_weights = copy.deepcopy(model.state_dict())
-    if checkpoint and (saved := checkpoint.load()):
-        state.load_state_dict(saved)
+    if checkpoint and state.resume(checkpoint):
         print(f"resumes after epoch {len(state.curves)} of {params.epochs}", flush=True)
         for row in state.curves[len(phase.before) :]:
             on_epoch_end(row)
-
+    state.agree()
     left = phase.last - len(state.curves)
     progress = TrainingProgress(params.epochs, len(batches), epochs_done=params.epochs - left)
     for epoch in range(len(state.curves) + 1, phase.last + 1):
         model.train()  # validation left it in evaluation mode
-        sums = _EpochSums(epoch, hardware.device)
+        distributed.seed_layers(params.seed, epoch)
+        sums = EpochSums(epoch, hardware.device)
         loaded = progress.track(epoch, batches.epoch(epoch), sums.__str__)
-        for step, (images, labels) in enumerate(loaded, 1):
+        for step, ((images, labels), part) in enumerate(zip(loaded, batches.parts, strict=True), 1):
             # On a GPU neither copy waits for the step that is still running.
             images, labels = (x.to(hardware.device, non_blocking=True) for x in (images, labels))
             # Only forward: backward uses the types that forward chose.
-            with hardware.autocast():
+            with hardware.autocast(), synchronized(params.norm):
                 inputs, targets = objective.mix(normalize(images), labels, epoch, step)
                 logits = model(inputs)
                 loss = objective.loss(logits, targets)
-            lr = state.step(loss)
-            sums.add(logits, targets, lr)  # stays on the device: a look would wait for the step
+            lr = state.step(loss * part.share)
+            sums.add(logits, targets, lr, part)  # stays on the device: a look would wait for the step
 
+        state.agree()
         val_loss, val_accuracy = _validate(state.evaluated, val_split, normalize, hardware)
         if not math.isfinite(val_loss):  # the damage of the last step, which no training loss has seen
-            raise _diverged("validation loss", val_loss, epoch, len(batches), lr)
+            raise diverged("validation loss", val_loss, epoch, len(batches), lr)
+        sums.add_up()
         # sums.read() waits for the GPU, once an epoch, and raises if a loss was not finite.
         state.curves.append(Epoch(epoch, lr, *sums.read(), val_loss, val_accuracy))
         progress.end_epoch(epoch, f"{sums}, validation {val_loss:.4f}, {val_accuracy:.2%}")
@@ -207,8 +233,7 @@ def train(
         if keep_best and best_epoch(state.curves) == epoch:
             # A copy: state_dict() holds the live tensors, which the next step overwrites.
             state.best_weights = copy.deepcopy(state.evaluated.state_dict())
-        if checkpoint:
-            checkpoint.save(state.state_dict())
+        state.save(checkpoint)
 
     model.load_state_dict(state.best_weights or state.evaluated.state_dict())
     return state.curves
@@ -220,43 +245,6 @@ def _validate(
     """Loss and accuracy."""
     logits = predict_logits(model, split.images, normalize, hardware)
     return cross_entropy(logits, split.labels), accuracy(logits.argmax(1), split.labels)
-
-
-class _EpochSums:
-    """Loss and accuracy so far in an epoch, summed on the device: no step waits for the numbers."""
-
-    def __init__(self, epoch: int, device: torch.device) -> None:
-        self.epoch = epoch
-        self.sums = torch.zeros(2, dtype=torch.float64, device=device)  # loss, right answers
-        self.finite_steps = torch.zeros((), dtype=torch.int64, device=device)  # before the first bad one
-        self.images = 0
-        self.rates: list[float] = []
-
-    @torch.no_grad()
-    def add(self, logits: Tensor, targets: Tensor, lr: float) -> None:
-        loss = F.cross_entropy(logits.float(), targets, reduction="sum")
-        labels = targets.argmax(1) if targets.is_floating_point() else targets
-        right = (logits.argmax(1) == labels).sum()
-        self.sums += torch.stack([loss, right])
-        self.finite_steps += torch.isfinite(self.sums[0])  # once infinite or nan, a sum stays so
-        self.images += len(labels)
-        self.rates.append(lr)
-
-    def read(self) -> tuple[float, float]:
-        """Mean loss and accuracy. On a GPU this waits for all steps before it.
-
-        Raises:
-            InputError: a loss was not a number; names the step and the rate that led there.
-        """
-        loss, right = (self.sums / self.images).tolist()
-        if not math.isfinite(loss):
-            step = int(self.finite_steps) + 1
-            raise _diverged("loss", loss, self.epoch, step, self.rates[step - 1])
-        return loss, right
-
-    def __str__(self) -> str:
-        loss, right = self.read()
-        return f"loss {loss:.4f}, accuracy {right:.2%}"
 
 
 def best_epoch(curves: list[Epoch]) -> int:
@@ -274,10 +262,3 @@ def _set_random_state(states: list[Tensor], device: torch.device) -> None:
     torch.set_rng_state(states[0])
     if device.type == "cuda":
         torch.cuda.set_rng_state(states[1], device)
-
-
-def _diverged(what: str, value: float, epoch: int, step: int, lr: float) -> InputError:
-    return InputError(
-        f"optimizer.lr: the {what} became {value} in epoch {epoch} at step {step}, with a rate of {lr:g}; "
-        "try a tenth of optimizer.lr, or precision: fp32"
-    )

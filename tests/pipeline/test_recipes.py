@@ -124,7 +124,8 @@ def test_a_misspelled_key_is_found_in_every_form(form):
 
 
 # Of the machine, or of how things are done; and what only one value of another key makes use of.
-NOT_NAMED = {"seed", "device", "precision", "workers", "threads", "deterministic", "evaluate.batch_size"}
+NOT_NAMED = {"seed", "device", "precision", "workers", "threads", "processes", "deterministic"}
+NOT_NAMED |= {"evaluate.batch_size"}
 CHOICES = ("dataset", "freeze", "optimizer.name", "optimizer.lr", "schedule.name")
 USED_BY = {
     "images": {f"images.{key}" for key in ImagesConfig.model_fields},

@@ -28,15 +28,23 @@ ROWS = [
     ["src.evaluation"],
     ["src.download"],
     ["src.data", "src.models"],
-    ["src.copies"],
-    ["src.hardware", "src.figures", "src.schema", "src.command", "src.network", "src.workers"],
+    ["src.copies", "src.launch"],
+    [
+        "src.hardware",
+        "src.figures",
+        "src.schema",
+        "src.command",
+        "src.network",
+        "src.workers",
+        "src.distributed",
+    ],
     ["src.overrides"],
     ["src.params", "src.progress", "src.cpus"],
     ["src.params_file", "src.defaults", "src.preprocessing", "src.outputs"],
     ["src.artifacts"],
     ["src.places"],
     ["src"],
-    ["src.errors", "src.isolation", "src.supported", "src.streams"],
+    ["src.errors", "src.isolation", "src.supported", "src.streams", "src.ranks"],
 ]
 LEVELS = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
 
