@@ -72,7 +72,7 @@ def _run(stage: str, count: int) -> None:
     os.environ[ranks.LAUNCHER] = str(os.getpid())
     os.environ.pop("PYTHON_EXEC", None)
     # No name has to be known and no network be there for processes of one machine to meet.
-    os.environ["GLOO_SOCKET_IFNAME"] = _loopback()
+    os.environ["GLOO_SOCKET_IFNAME"] = loopback()
     logging.disable()  # what it has to say takes many lines
     ended_by = None
     # What a kill leaves there is removed by the next stage.
@@ -97,7 +97,7 @@ def _run(stage: str, count: int) -> None:
         os.kill(os.getpid(), ended_by)
 
 
-def _loopback() -> str:
+def loopback() -> str:
     """The name of the network interface that leads back to this machine."""
     interfaces = psutil.net_if_addrs().items()
     return next((name for name, all_ in interfaces if any(each.address == HERE for each in all_)), "lo")

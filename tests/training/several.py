@@ -23,6 +23,7 @@ from src.data.dataset import Dataset, Split, first_of_each_class, load_dataset
 from src.data.normalization import Normalize
 from src.evaluation.inference import predict_logits
 from src.hardware import Hardware, set_up_torch
+from src.launch import loopback
 from src.lr_finder import run_range_test
 from src.params import Params, load_params
 from src.training.checkpoint import CheckpointFile
@@ -170,7 +171,7 @@ def meeting(folder: Path, size: int, command: list[str]) -> Iterator[list[subpro
     from torch.distributed import TCPStore
 
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    given = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "GLOO_SOCKET_IFNAME": "lo"}
+    given = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "GLOO_SOCKET_IFNAME": loopback()}
     given |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "PYTHONPATH": str(ROOT)}
     given |= {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)}
     processes = [

@@ -89,7 +89,6 @@ def test_both_have_the_same_in_the_end(both):
 def test_two_train_what_one_does(alone, both, name):
     # Muon computes in bf16.
     tolerance = 5e-3 if name == "muon" else 1e-4
-    print(name, difference(alone[name]["weights"], both[0][name]["weights"]))
     assert difference(alone[name]["weights"], both[0][name]["weights"]) < tolerance
     np.testing.assert_allclose(both[0][name]["curves"], alone[name]["curves"], rtol=10 * tolerance)
 
