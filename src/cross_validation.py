@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from src import artifacts
+from src import artifacts, distributed
 from src.data.dataset import Dataset
 from src.data.mean_std import MeanStd
 from src.errors import InputError
 from src.evaluation.inference import Answerer, predict_views, probabilities
 from src.hardware import Hardware, choose_hardware, describe_environment, explain_out_of_memory, set_up_torch
 from src.params import Params
+from src.ranks import OURS
 from src.training.checkpoint import CheckpointFile, fingerprint_of_training
 from src.training.fit import Checkpoints, fit
 from src.training.setup import set_up_training
@@ -39,6 +40,7 @@ class CrossValidation:
         self.params = params
         set_up_torch(params.threads, params.deterministic)
         self.hardware = choose_hardware(params.device, params.precision)
+        distributed.join(self.hardware.device)
         self.environment = describe_environment(self.hardware)
         self.key = fingerprint_of_training(params, self.environment, stage)
 
@@ -65,12 +67,13 @@ class CrossValidation:
         folds = split(train.labels, train.groups, self.params.seed)
         for number, (inside, outside) in enumerate(folds, 1):
             file = self._predictions(number)
-            finished = file.load()
+            finished = distributed.of_first(file.load)
             if finished is None:
                 print(f"fold {number} of {FOLDS}: trains without {len(outside):,} images", flush=True)
                 finished = {"probabilities": self._train(number, dataset, mean_std, inside, outside)}
-                file.save(finished)
-                self._checkpoints(number).remove()
+                if OURS.rank == 0:
+                    file.save(finished)
+                    self._checkpoints(number).remove()
             else:
                 print(f"fold {number} of {FOLDS}: finished before", flush=True)
             probabilities[outside] = finished["probabilities"].numpy()

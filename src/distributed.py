@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=15)  # for the others; longer than any of them waits for something else
 GRACE = 10.0  # seconds in which a process that is lost is noticed by who has started it, who knows why it is
+_NOTHING = object()
+_in_turn = False  # whether what this process does now is its share of something
+
 LOST = "no answer from another process"  # begins the reason of one that fails because another one did
 
 
@@ -101,22 +105,32 @@ def of_first(make: Callable[[], T]) -> T:
 def do_in_turn(work: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
     """What `work` makes of each item, in order: each process does its share, and gets all.
 
+    Where `work` itself has something done in turn, one process does all of that.
+
     Args:
         work: makes tensors or arrays; the same ones, whichever process does it.
         items: the same in all processes.
     """
-    mine = [work(item) for item in items[OURS.rank :: OURS.size]]
-    return in_order(mine, len(items))
+    global _in_turn
+    if OURS.size == 1 or _in_turn:
+        return [work(item) for item in items]
+    _in_turn = True
+    try:
+        mine = [work(item) for item in items[OURS.rank :: OURS.size]]
+    finally:
+        _in_turn = False
+    return in_order(mine)
 
 
-def in_order(mine: list[T], count: int) -> list[T]:
-    """The results of all processes, of which each has those of every `size`-th of `count` items."""
-    if OURS.size == 1:
-        return mine
+def in_order(mine: Sequence[T]) -> list[T]:
+    """What all processes have made in turn, from what each has."""
+    if OURS.size == 1 or _in_turn:
+        return list(mine)
     shares: list[Any] = [None] * OURS.size
     with _loss_noticed():
         dist.all_gather_object(shares, [each.cpu() if isinstance(each, Tensor) else each for each in mine])
-    return [shares[item % OURS.size][item // OURS.size] for item in range(count)]
+    rounds = zip_longest(*shares, fillvalue=_NOTHING)
+    return [result for one_of_each in rounds for result in one_of_each if result is not _NOTHING]
 
 
 def require_same(value: object, what: str) -> None:

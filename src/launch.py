@@ -16,11 +16,12 @@ from src.distributed import LOST
 from src.errors import InputError, border
 from src.params import Params
 
+WORTH_A_PROCESS = 10_000  # images that are only answered
 HERE = "127.0.0.1"
 SHUTDOWN = 5  # seconds from SIGTERM to SIGKILL for those that are left when one has failed
 
 
-def done_in_several(stage: str, params: Params) -> bool:
+def done_in_several(stage: str, params: Params, images: int | None = None) -> bool:
     """Do a stage in as many processes as `processes` asks for.
 
     Each of them runs the stage, too, and comes here, where it is told to go on.
@@ -28,6 +29,8 @@ def done_in_several(stage: str, params: Params) -> bool:
     Args:
         stage: its name.
         params: `processes` and `device` matter here.
+        images: how many there are, where each is only answered: for few, `auto` means fewer processes, which
+            take seconds to start.
 
     Returns:
         Whether the stage is done; else this process has to do it, alone or as one of several.
@@ -38,7 +41,7 @@ def done_in_several(stage: str, params: Params) -> bool:
     if ranks.OURS.size > 1:  # those that were started, by us or by whoever calls torchrun
         ranks.settle_in()
         return False
-    count = process_count(params)
+    count = process_count(params, images)
     if count == 1:
         return False
     with border("torch.distributed.run"):
@@ -46,14 +49,15 @@ def done_in_several(stage: str, params: Params) -> bool:
     return True
 
 
-def process_count(params: Params) -> int:
+def process_count(params: Params, images: int | None = None) -> int:
     """How many processes are asked for; `auto`: one for each visible GPU, one on a CPU.
 
     Raises:
         InputError: there are not so many GPUs, or this build of torch has no way to join processes.
     """
     gpus = torch.cuda.device_count() if params.device != "cpu" and torch.cuda.is_available() else 0
-    count = max(gpus, 1) if params.processes == "auto" else params.processes
+    most = gpus if images is None else min(gpus, images // WORTH_A_PROCESS)
+    count = max(most, 1) if params.processes == "auto" else params.processes
     if gpus and count > gpus:
         raise InputError(f"processes: {count} is more than the {gpus} GPUs that are visible here")
     distributed = torch.distributed

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src import artifacts, schema
+from src import artifacts, distributed, schema
 from src.command import run_main
 from src.data.corrections import without_confirmed
 from src.data.dataset import load_dataset, read_files
@@ -13,15 +13,20 @@ from src.evaluation.metrics import measure
 from src.evaluation.mistakes import class_accuracy, confusion_matrix
 from src.evaluation.predictions import Predictions, write_predictions
 from src.hardware import choose_hardware, explain_out_of_memory, set_up_torch
+from src.launch import done_in_several
 from src.models.trained import load_trained
 from src.params import load_params
+from src.ranks import OURS
 
 
 def main() -> None:
     params = load_params()
     dataset = load_dataset()
+    if done_in_several("evaluate", params, len(dataset.test)):
+        return
     # Whatever it was trained in: all that asks the model later asks it in fp32, too.
     hardware = choose_hardware(params.device, "fp32")
+    distributed.join(hardware.device)
     set_up_torch(params.threads, params.deterministic)
     trained = load_trained(of=dataset.classes)
     config = params.evaluate
@@ -31,6 +36,9 @@ def main() -> None:
     recorded = recorded_embeddings(trained.model.head, len(answerer.views))
     with explain_out_of_memory("evaluate.batch_size", config.batch_size), recorded as embeddings:
         logits, without_tta = predict_views(answerer, test.images, hardware, config.batch_size)
+    embeddings = distributed.in_order(embeddings)
+    if OURS.rank:  # the first of several processes writes
+        return
     names = None if files is None else files["file"].tolist()
     predictions = Predictions.from_probabilities(test.labels, probabilities(logits), dataset.classes, names)
     accuracy_without_tta = scores.accuracy(without_tta.argmax(1), test.labels)

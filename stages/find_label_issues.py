@@ -31,8 +31,12 @@ def find(params: Params, dataset: Dataset) -> None:
     from src.cross_validation import FOLDS, CrossValidation
     from src.evaluation.label_issues import find_label_issues
     from src.evaluation.predictions import Predictions
+    from src.launch import done_in_several
+    from src.ranks import OURS
     from src.training.setup import with_chosen_lr
 
+    if done_in_several("find_label_issues", params):
+        return
     images = len(dataset.train)
     print(
         f"training labels: {params.model} trains {FOLDS} times, each time on {FOLDS - 1} of {FOLDS} parts of "
@@ -41,6 +45,8 @@ def find(params: Params, dataset: Dataset) -> None:
     )
     validation = CrossValidation(with_chosen_lr(params), Path(__file__))
     probabilities, judged = validation.judge(dataset, load_mean_std())
+    if OURS.rank:  # the first of several processes writes
+        return
     positions = np.flatnonzero(judged)
     table = read_files("train")
     files = np.full(images, "", object) if table is None else table["file"].to_numpy(object)

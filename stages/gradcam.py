@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from src import artifacts, schema
+from src import artifacts, distributed, schema
 from src.command import run_main
 from src.data.dataset import Dataset, first_of_each_class, load_dataset
 from src.data.images import CHUNK
@@ -15,9 +15,11 @@ from src.evaluation.predictions import read_predictions
 from src.explanation import faithfulness, overlays
 from src.explanation.gradcam import Explainer, enlarge, to_bytes
 from src.hardware import choose_hardware, set_up_torch
+from src.launch import done_in_several
 from src.models.layers import Layer, choose_layers, model_layers
 from src.models.trained import load_trained, with_random_weights
 from src.params import load_params
+from src.ranks import OURS
 
 CHECKED_PER_CLASS = 5  # images, the first, that the maps are checked with
 CHECKED = 200  # of all classes together, at most
@@ -27,7 +29,10 @@ PROBES = 10  # classes, the first
 def main() -> None:
     params = load_params()
     dataset = load_dataset()
+    if done_in_several("gradcam", params, len(dataset.test)):
+        return
     hardware = choose_hardware(params.device, "fp32")  # gradients in bf16 are too coarse to be drawn
+    distributed.join(hardware.device)
     set_up_torch(params.threads, params.deterministic)
     trained = load_trained(of=dataset.classes)
     tta = params.evaluate.tta
@@ -46,7 +51,8 @@ def main() -> None:
     checked = dataset.test.images[checked_images(dataset.test.labels)]
     for layer in layers:
         metrics[layer.name] |= faithfulness.check(explainer, randomized, checked, layer)
-    artifacts.write_json(artifacts.GRADCAM_METRICS, metrics)
+    if OURS.rank == 0:
+        artifacts.write_json(artifacts.GRADCAM_METRICS, metrics)
 
 
 def explain_mistakes(
@@ -68,6 +74,8 @@ def explain_mistakes(
         np.stack([explainer.native_maps(images, layer, target) for target in targets], axis=1)
         for layer in layers
     ]
+    if OURS.rank:  # the first of several processes draws and writes
+        return {layer.name: {} for layer in layers}
     without = np.zeros((len(layers), len(columns)), int)
     with artifacts.atomic_folder(artifacts.GRADCAM) as folder:
         for number, (_, row) in enumerate(table.iterrows()):
@@ -116,7 +124,8 @@ def write_heatmaps(explainer: Explainer, dataset: Dataset, layer: Layer) -> int:
         heat, logits = explainer.explain(images[part], layer, predictions.predicted[part])
         maps[part] = to_bytes(heat)
         differing += int((logits.argmax(1) != predictions.predicted[part]).sum())
-    artifacts.write_array(artifacts.HEATMAPS, maps)
+    if OURS.rank == 0:
+        artifacts.write_array(artifacts.HEATMAPS, maps)
     return differing
 
 
@@ -136,6 +145,9 @@ def draw_probes(explainer: Explainer, dataset: Dataset, layers: Sequence[Layer])
     indices = indices[np.argsort(dataset.test.labels[indices])][:PROBES]
     images, labels = dataset.test.images[indices], dataset.test.labels[indices]
     predicted = explainer.predict(images)
+    maps = [explainer.maps(images, layer, labels) for layer in layers]
+    if OURS.rank:
+        return
     titles = [
         dataset.classes[label] + ("\nright" if label == answer else f"\nnot {dataset.classes[answer]}")
         for label, answer in zip(labels, predicted, strict=True)
@@ -148,7 +160,7 @@ def draw_probes(explainer: Explainer, dataset: Dataset, layers: Sequence[Layer])
         titles,
         (predicted == labels).tolist(),
         [str(layer) for layer in layers],
-        [explainer.maps(images, layer, labels) for layer in layers],
+        maps,
         "Evidence for the actual class,\neach map on its own scale;\n"
         f"the same images in every experiment{some}",
     )

@@ -65,6 +65,8 @@ def predict_views(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The answers to stored images, and what was answered to the images themselves.
 
+    Several processes share the steps; each gets all answers, the same as one alone would.
+
     Args:
         answerer: on the hardware's device.
         images: uint8 (N, H, W, 3).
@@ -75,18 +77,19 @@ def predict_views(
         Logits, twice float32 (N, classes): the mean of the views, and the first view.
     """
     step = max(batch_size // len(answerer.views), 1)
-    means, firsts = [], []
+
+    def answer(start: int) -> Tensor:
+        views = answerer.view_logits(to_device(images[start : start + step], hardware.device))
+        return torch.stack([mean_of_views(views), views[0]])
+
     with torch.inference_mode():
-        for start in range(0, len(images), step):
-            views = answerer.view_logits(to_device(images[start : start + step], hardware.device))
-            means.append(mean_of_views(views))
-            firsts.append(views[0])
-    return torch.cat(means).cpu().numpy(), torch.cat(firsts).cpu().numpy()
+        both = torch.cat(distributed.do_in_turn(answer, range(0, len(images), step)), 1).cpu().numpy()
+    return both[0], both[1]
 
 
 @contextmanager
 def recorded_embeddings(head: nn.Module, views: int) -> Iterator[list[np.ndarray]]:
-    """Within the block, what the last layer judges by is kept whenever an `Answerer` is asked.
+    """Within the block, what the last layer judges by is kept whenever an `Answerer` is asked here.
 
     The answers stay the same, and nothing is computed twice.
 

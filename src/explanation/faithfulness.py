@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from scipy.stats import spearmanr
 
+from src import distributed
 from src.explanation.gradcam import Explainer, enlarge
 from src.models.layers import Layer
 
@@ -33,20 +34,22 @@ def check(explainer: Explainer, randomized: Explainer, images: np.ndarray, layer
     """
     # Blobs, because single pixels in random order would hurt any model more than an object's.
     blobs = np.random.default_rng(0).random((len(images), BLOBS, BLOBS), np.float32)
-    areas: dict[str, list[np.ndarray]] = {}
-    maps, others = [], []
-    for start in range(0, len(images), AT_ONCE):
+
+    def check_part(start: int) -> dict[str, np.ndarray]:
         batch = images[start : start + AT_ONCE]
         predicted = explainer.predict(batch)
-        maps.append(explainer.native_maps(batch, layer, predicted))
-        others.append(randomized.native_maps(batch, layer, predicted))
-        for ending, order in (("", maps[-1]), ("_random", blobs[start : start + AT_ONCE])):
+        maps = explainer.native_maps(batch, layer, predicted)
+        found = {"maps": maps, "others": randomized.native_maps(batch, layer, predicted)}
+        for ending, order in (("", maps), ("_random", blobs[start : start + AT_ONCE])):
             enlarged = enlarge(order, *images.shape[1:3])
             both = deletion_insertion(explainer.probabilities, batch, enlarged, predicted)
-            for name, area in zip(("deletion", "insertion"), both, strict=True):
-                areas.setdefault(name + ending, []).append(area)
-    values = {name: float(np.concatenate(parts).mean()) for name, parts in sorted(areas.items())}
-    correlation = rank_correlation(np.concatenate(maps), np.concatenate(others))
+            found |= zip((f"deletion{ending}", f"insertion{ending}"), both, strict=True)
+        return found
+
+    parts = distributed.do_in_turn(check_part, range(0, len(images), AT_ONCE))
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    correlation = rank_correlation(found.pop("maps"), found.pop("others"))
+    values = {name: float(areas.mean()) for name, areas in sorted(found.items())}
     return {**values, "randomized_correlation": correlation}
 
 

@@ -11,6 +11,7 @@ from captum.attr import LayerGradCam
 from torch import Tensor
 from torch.nn import functional as F
 
+from src import distributed
 from src.data.images import Images
 from src.data.normalization import to_device
 from src.evaluation.inference import Answerer, predict_views, probabilities
@@ -82,13 +83,15 @@ class Explainer:
     hardware: Hardware
 
     def explain(self, images: Images, layer: Layer, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Grad-CAM for one target per image: maps and logits, see `gradcam`."""
+        """Grad-CAM for one target per image: maps and logits, see `gradcam`; processes share the steps."""
         step = max(BATCH_SIZE // len(self.answerer.views), 1)
-        parts = []
-        for start in range(0, len(images), step):
+
+        def explain_part(start: int) -> tuple[np.ndarray, np.ndarray]:
             part = slice(start, start + step)
             batch = to_device(images[part], self.hardware.device)
-            parts.append(gradcam(self.answerer, layer, batch, targets[part]))
+            return gradcam(self.answerer, layer, batch, targets[part])
+
+        parts = distributed.do_in_turn(explain_part, range(0, len(images), step))
         if not parts:
             return np.zeros((0, layer.height, layer.width), np.float32), np.zeros((0, 0), np.float32)
         maps, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))

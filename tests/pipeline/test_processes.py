@@ -88,6 +88,33 @@ def test_a_rank_that_fails_ends_the_stage_in_one_line(project):
     assert re.fullmatch(expected, line), done.stderr
 
 
+def test_answers_and_heatmaps_are_the_same_bytes(project):
+    project.change({"evaluate.batch_size": 40})  # of two views: more than one step
+    project.run(sys.executable, "-m", "stages.evaluate")
+    alone = project.sums()
+    for stage in ("evaluate", "gradcam"):
+        for path in project.outputs()[stage]:
+            path.unlink()
+    project.change({"processes": 2})
+    for stage in ("evaluate", "gradcam"):
+        project.run(sys.executable, "-m", f"stages.{stage}")
+    assert project.sums() == alone
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_training_labels_are_judged_as_by_one(project):
+    project.change({**EXACT, "label_issues": True, "epochs": 1, "optimizer.lr": 0.02})
+    stage = [sys.executable, "-m", "stages.find_label_issues"]
+    tables = []
+    for count in (1, 2):
+        project.change({"processes": count})
+        artifacts.write_json(project.folder / artifacts.LR, {"lr": 0.02})
+        project.run(*stage)
+        tables.append((project.folder / artifacts.TRAIN_LABEL_ISSUES).read_text().splitlines())
+    assert [row.split(",")[0] for row in tables[0]] == [row.split(",")[0] for row in tables[1]]
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 def test_ten_kills_at_random_moments(project):
