@@ -108,14 +108,18 @@ def loopback() -> str:
 
 
 def _cause(failures: Mapping[int, Any]) -> str:
-    """Which process failed first, and why: not those that lost it, or were ended because of it.
+    """Which process failed first, and why: not those that were ended because of it.
 
     Args:
         failures: torch's `ProcessFailure` by rank.
     """
-    rank, failure = min(failures.items(), key=lambda item: _guilt(item[1]))
+    rank, failure = min(failures.items(), key=lambda item: _order(item[1]))
     message = _said(failure)
-    if not message and failure.exitcode < 0:
+    if message.startswith(LOST):  # nobody died by itself, or that would have been seen before this was said
+        for other, its in failures.items():
+            if its.exitcode == -signal.SIGKILL:
+                message += f"; rank {other} did not react and was killed"
+    elif not message and failure.exitcode < 0:
         message = f"died (killed by {failure.signal_name()}); did memory run out? Try fewer processes"
     message = message or f"ended with exit status {failure.exitcode}"
     return "\n".join(f"rank {rank}: {line}" for line in message.splitlines())
@@ -126,9 +130,8 @@ def _said(failure: Any) -> str:
     return failure.error_file_data["message"] if Path(failure.error_file).is_file() else ""
 
 
-def _guilt(failure: Any) -> int:
-    """0: it failed; 1: it lost another; 2: it was ended, like all that are left."""
-    message = _said(failure)
-    if failure.exitcode == -signal.SIGTERM and not message:
-        return 2
-    return 1 if message.startswith(LOST) else 0
+def _order(failure: Any) -> int:
+    """0: it said why; 1: it waited for another in vain; 2: it died; 3: it was ended, as all that are left."""
+    if message := _said(failure):
+        return int(message.startswith(LOST))
+    return 3 if failure.exitcode == -signal.SIGTERM else 2
