@@ -16,6 +16,7 @@ from src.data.normalization import Normalize
 from src.hardware import Hardware
 from src.models.registry import create_model
 from src.params import Params
+from src.ranks import part_of
 from src.training.checkpoint import CheckpointFile
 from src.training.loop import train
 
@@ -27,6 +28,7 @@ class MemoryBatches:
 
     def __init__(self, batches: list[tuple[Tensor, Tensor]]) -> None:
         self.batches = batches
+        self.parts = [part_of(len(labels)) for _, labels in batches]
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -64,7 +64,8 @@ def choose_hardware(device: str, precision: str, log: Callable[[str], None] = pr
         log("device: auto finds no CUDA GPU and uses the CPU")
     chosen = torch.device("cpu")
     if has_cuda and device != "cpu":
-        chosen = torch.device("cuda", OURS.local_rank) if OURS.size > 1 else torch.device("cuda")
+        own = OURS.local_rank % torch.cuda.device_count()  # some schedulers let each process see but its own
+        chosen = torch.device("cuda", own) if OURS.size > 1 else torch.device("cuda")
     if precision == "auto":
         precision = "bf16" if _bf16_is_fast(chosen) else "fp32"
     return Hardware(chosen, torch.bfloat16 if precision == "bf16" else torch.float32)

@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,7 @@ def done_in_several(stage: str, params: Params, images: int | None = None) -> bo
     count = process_count(params, images)
     if count == 1:
         return False
-    with border("torch.distributed.run"):
-        _run(stage, count)
+    run_in_several(f"stages.{stage}", count)
     return True
 
 
@@ -68,7 +67,13 @@ def process_count(params: Params, images: int | None = None) -> int:
     return count
 
 
-def _run(stage: str, count: int) -> None:
+@border("torch.distributed.run")
+def run_in_several(module: str, count: int, arguments: Sequence[str] = ()) -> None:
+    """Run `python -m MODULE` in so many processes, to their end.
+
+    Raises:
+        InputError: one of them failed; names it and the reason.
+    """
     from torch.distributed import run as torchrun
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -85,7 +90,7 @@ def _run(stage: str, count: int) -> None:
     prefix = f"{artifacts.TEMPORARY_PREFIX}{os.getpid()}-"
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
         options = ["--standalone", f"--local-addr={HERE}", f"--nproc-per-node={count}"]
-        options += [f"--log-dir={folder}", f"--shutdown-timeout={SHUTDOWN}", "-m", f"stages.{stage}"]
+        options += [f"--log-dir={folder}", f"--shutdown-timeout={SHUTDOWN}", "-m", module, *arguments]
         try:
             torchrun.run(torchrun.parse_args(options))
         except ChildFailedError as error:

@@ -55,6 +55,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "benchmarks.label_issues": [["--help"], [f"{ODD}.csv"]],
     "benchmarks.page": [[]],
     "benchmarks.planted": [["--help"]],
+    "benchmarks.processes": [["--help"]],
     "benchmarks.textbook": [["fast", "4", "8"]],
     "benchmarks.time_to_accuracy": [["--help"]],
 }

@@ -27,6 +27,7 @@ from benchmarks import (
     operations,
     page,
     pipeline,
+    processes,
     recipes,
     safety,
     tables,
@@ -204,6 +205,16 @@ def test_the_textbook_runs_in_a_process_of_its_own(monkeypatch):
 
     monkeypatch.setattr(textbook, "subprocess", SimpleNamespace(run=run))
     assert textbook.images_per_second("fast", 4, 8) == 12.5
+
+
+def test_two_processes_over_one(monkeypatch):
+    rates = iter([100, 90, 100, 95, 50, 50])
+    monkeypatch.setattr(processes, "images_per_second", lambda count, images: next(rates))
+    assert processes.measure(1000, 3) == {
+        "one_process_images_per_s": 100,
+        "two_processes_images_per_s": 90,
+        "two_over_one": 0.95,
+    }
 
 
 def test_a_recipe_changes_what_its_flags_say(monkeypatch):
