@@ -21,7 +21,7 @@ from src.data.augmentation import Augmentation
 from src.data.batches import TrainingBatches
 from src.data.dataset import Dataset, Split, first_of_each_class, load_dataset
 from src.data.normalization import Normalize
-from src.evaluation.inference import predict_logits
+from src.evaluation.inference import Answerer, predict_logits, predict_views, recorded_embeddings
 from src.hardware import Hardware, set_up_torch
 from src.launch import loopback
 from src.lr_finder import run_range_test
@@ -67,6 +67,11 @@ def network(norm: str, dropout: bool = False) -> nn.Module:
 def batches_of(split: Split, params: Params) -> TrainingBatches:
     augmentation = Augmentation(params.augment, split.images, [0.5] * 3, 0)
     return TrainingBatches(augmentation, split.labels, params.batch_size, params.seed)
+
+
+def multiples(number: int) -> np.ndarray:
+    """What is done in turn within what is done in turn."""
+    return np.stack(distributed.do_in_turn(lambda factor: np.array(factor * number), range(3)))
 
 
 class Trainings:
@@ -150,8 +155,15 @@ class Trainings:
         self.done["range test"] = {"rates": test.rates.tolist(), "losses": test.losses.tolist()}
 
     def answer(self) -> None:
-        logits = predict_logits(network("group"), self.val.images, NORMALIZE, FP32, batch_size=7)
-        self.done["answers"] = {"logits": torch.from_numpy(logits)}
+        net = network("group")
+        logits = predict_logits(net, self.val.images, NORMALIZE, FP32, batch_size=7)
+        answerer = Answerer(net, NORMALIZE, "flip")
+        with recorded_embeddings(net.linear, 2) as embeddings:
+            views = predict_views(answerer, self.val.images, FP32, batch_size=7)
+        steps = distributed.in_order(embeddings)
+        table = distributed.do_in_turn(multiples, range(5))
+        found = [logits, *views, np.concatenate(steps), np.stack(table)]
+        self.done["answers"] = {"all": [torch.from_numpy(array) for array in found]}
 
     def make_features(self) -> None:
         images = self.data.train.images[:1100]  # three chunks
