@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import timm
 import torch
 from torch import nn
 
@@ -94,10 +95,11 @@ class Trainings:
         count: int = UNEVEN,
         objective: Objective | None = None,
         dropout: bool = False,
+        net: nn.Module | None = None,
         **options: Any,
     ) -> None:
         split = self.some(count)
-        net = network(params.norm, dropout)
+        net = net or network(params.norm, dropout)
         curves = train(
             net,
             batches_of(split, params),
@@ -124,6 +126,9 @@ class Trainings:
         weights = torch.linspace(0.5, 1.5, 10)
         self.run("weighted", params_for(label_smoothing=0.2), objective=Objective(0.2, weights))
         self.run("sync_batch", params_for(norm="sync_batch"))
+        torch.manual_seed(0)
+        library = FP32.place(timm.create_model("test_resnet", num_classes=10))
+        self.run("sync_batch of timm", params_for(norm="sync_batch"), net=library)
         # What each process does on its own, and may do in another way than one alone.
         self.run("batch", params_for(norm="batch"), TOO_FEW, dropout=True)
         self.run_interrupted()

@@ -12,6 +12,8 @@ from src.ranks import Part, Ranks, part_of
 from tests.training.several import Trainings, of_several
 
 Results = dict[str, dict[str, Any]]
+SAME = ["sgd", "few in the last batch", "muon", "ema", "plateau", "weighted"]
+SAME += ["sync_batch", "sync_batch of timm"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,17 @@ def test_both_have_the_same_in_the_end(both):
 
 
 @pytest.mark.parametrize(
-    "name", ["sgd", "few in the last batch", "muon", "ema", "plateau", "weighted", "sync_batch"]
+    "name",
+    [
+        "sgd",
+        "few in the last batch",
+        "muon",
+        "ema",
+        "plateau",
+        "weighted",
+        "sync_batch",
+        "sync_batch of timm",
+    ],
 )
 def test_two_train_what_one_does(alone, both, name):
     # Muon computes in bf16.
