@@ -26,6 +26,7 @@ T = TypeVar("T")
 PATIENCE = timedelta(minutes=15)  # for the others; longer than any of them waits for something else
 GRACE = 10.0  # seconds in which a process that is lost is noticed by who has started it, who knows why it is
 _NOTHING = object()
+_met = False  # whether this process has joined others
 _in_turn = False  # whether what this process does now is its share of something
 
 LOST = "no answer from another process"  # begins the reason of one that fails because another one did
@@ -40,6 +41,7 @@ def join(device: torch.device) -> None:
     Raises:
         InputError: there is no way to meet, or the others do not come.
     """
+    global _met
     if OURS.size == 1:
         return
     backend = "gloo"
@@ -49,11 +51,12 @@ def join(device: torch.device) -> None:
     with _loss_noticed():
         dist.init_process_group(backend, timeout=PATIENCE)
     atexit.register(dist.destroy_process_group)
+    _met = True
 
 
 def add_up(tensor: Tensor) -> Tensor:
     """The sum over all processes, in place."""
-    if OURS.size > 1:
+    if _met:
         with _loss_noticed():
             dist.all_reduce(tensor)
     return tensor
@@ -61,12 +64,12 @@ def add_up(tensor: Tensor) -> Tensor:
 
 def total(value: float) -> float:
     """The sum of a number over all processes."""
-    return add_up(torch.tensor(value, dtype=torch.float64)).item() if OURS.size > 1 else value
+    return add_up(torch.tensor(value, dtype=torch.float64)).item() if _met else value
 
 
 def largest(value: int) -> int:
     """The largest of all processes' numbers; none goes on before all have come here."""
-    if OURS.size == 1:
+    if not _met:
         return value
     every = torch.tensor(value)
     with _loss_noticed():
@@ -81,20 +84,20 @@ def wait_for_all() -> None:
 
 def add_up_gradients(model: nn.Module) -> None:
     """Have every process the sum of all gradients; each has scaled its loss by `Part.share`."""
-    if OURS.size > 1:
+    if _met:
         _as_one([weights.grad for weights in model.parameters() if weights.grad is not None], add_up)
 
 
 def take_from_first(modules: Iterable[nn.Module]) -> None:
     """Have all weights and statistics as the first process has them."""
-    if OURS.size > 1:
+    if _met:
         for module in modules:
             _as_one(module.state_dict().values(), lambda tensor: dist.broadcast(tensor, 0))
 
 
 def of_first(make: Callable[[], T]) -> T:
     """What the first process makes, in all of them."""
-    if OURS.size == 1:
+    if not _met:
         return make()
     box = [make() if OURS.rank == 0 else None]
     with _loss_noticed():
@@ -112,7 +115,7 @@ def do_in_turn(work: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
         items: the same in all processes.
     """
     global _in_turn
-    if OURS.size == 1 or _in_turn:
+    if not _met or _in_turn:
         return [work(item) for item in items]
     _in_turn = True
     try:
@@ -124,7 +127,7 @@ def do_in_turn(work: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
 
 def in_order(mine: Sequence[T]) -> list[T]:
     """What all processes have made in turn, from what each has."""
-    if OURS.size == 1 or _in_turn:
+    if not _met or _in_turn:
         return list(mine)
     shares: list[Any] = [None] * OURS.size
     with _loss_noticed():
@@ -135,13 +138,13 @@ def in_order(mine: Sequence[T]) -> list[T]:
 
 def require_same(value: object, what: str) -> None:
     """Raise InputError where another process has another value than the first."""
-    if OURS.size > 1 and of_first(lambda: value) != value:
+    if _met and of_first(lambda: value) != value:
         raise InputError(f"{what} differ from those of rank 0: give all machines the same")
 
 
 def seed_layers(seed: int, epoch: int) -> None:
     """Have layers such as dropout draw something else in each process, the same whenever it is done again."""
-    if OURS.size > 1:
+    if _met:
         [own] = np.random.SeedSequence((seed, epoch, OURS.rank)).generate_state(1, np.uint64)
         torch.manual_seed(int(own))
 
