@@ -1,5 +1,6 @@
 """The `train` stage in two processes: started by itself, by torchrun, and killed."""
 
+import contextlib
 import os
 import random
 import re
@@ -43,11 +44,13 @@ def ranks_of(launcher: subprocess.Popen) -> dict[int, psutil.Process]:
     return {}
 
 
-def kill(project: Project, launcher: subprocess.Popen, target: int | None) -> tuple[int, str]:
+def kill(launcher: subprocess.Popen, ranks: dict[int, psutil.Process], target: int | None) -> tuple[int, str]:
     """Kill a rank, or the launcher; status and what was printed, when nothing is left of all of them."""
-    ranks = ranks_of(launcher)
-    family = [each for rank in ranks.values() for each in (rank, *rank.children(recursive=True))]
-    (psutil.Process(launcher.pid) if target is None else ranks[target]).kill()
+    try:
+        family = [each for rank in ranks.values() for each in (rank, *rank.children(recursive=True))]
+        (psutil.Process(launcher.pid) if target is None else ranks[target]).kill()
+    except psutil.NoSuchProcess:  # too late: it has just ended
+        family = []
     printed = launcher.communicate(timeout=60)[0]
     assert psutil.wait_procs(family, timeout=60)[1] == []
     return launcher.returncode, printed
@@ -67,7 +70,7 @@ def test_torchrun_a_kill_and_the_same_bytes(project):
     launcher = project.start(*STAGE)
     while not checkpoints(project) and launcher.poll() is None:
         time.sleep(0.02)
-    check_one_line(*kill(project, launcher, 1), 1)
+    check_one_line(*kill(launcher, ranks_of(launcher), 1), 1)
     assert re.search(r"resumes after epoch [12] of 3", project.run(*STAGE))
     assert bytes_of(project) == bytes_of(undisturbed)
     assert list((project.folder / artifacts.CHECKPOINTS).iterdir()) == []
@@ -128,16 +131,14 @@ def test_ten_kills_at_random_moments(project):
     kills = 0
     while kills < 10:
         launcher = project.start(*STAGE)
-        ranks_of(launcher)
-        try:
+        ranks, target = ranks_of(launcher), chance.choice([0, 1, None])
+        with contextlib.suppress(subprocess.TimeoutExpired):
             launcher.wait(chance.uniform(0, length))
-            assert launcher.returncode == 0
-            continue  # too late; it starts from the beginning
-        except subprocess.TimeoutExpired:
-            target = chance.choice([0, 1, None])
-        ended = kill(project, launcher, target)
+        status, printed = kill(launcher, ranks, target)
+        if status == 0:
+            continue  # too late; the next one starts from the beginning
         if target is not None:
-            check_one_line(*ended, target)
+            check_one_line(status, printed, target)
         kills += 1
     project.run(*STAGE)
     assert bytes_of(project) == bytes_of(undisturbed)
