@@ -100,13 +100,15 @@ def intervals(contents: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def healed(folder: Path, seeds: Sequence[int]) -> pd.DataFrame:
-    """A row for each spot that was healed."""
+    """A row for each spot whose cause was removed; faint objects may stay a blind spot all the same."""
     rows = []
     for path in sorted(path for seed in seeds for path in folder.glob(f"{seed:04}-healed-*.json")):
         content = json.loads(path.read_text())
         spot = content["healed"]
         before, after = (content["error"][side][spot] for side in ("planted", "healed"))
-        rows.append({"set": path.stem, "error before": before, "after": after, **judge(content)})
+        still = content["blind"]["healed"][spot]
+        row = {"set": path.stem, "error before": before, "after": after, "still blind": still}
+        rows.append(row | judge(content))
     return pd.DataFrame(rows)
 
 

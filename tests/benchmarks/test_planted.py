@@ -308,6 +308,7 @@ def test_scores_are_printed_from_the_files_alone(tmp_path, capsys):
     for content in contents():
         (tmp_path / f"{content['seed']:04}.json").write_text(json.dumps(content))
     healed = {"seed": 1, "healed": 0, "error": {"planted": [0.9], "healed": [0.01]}}
+    healed["blind"] = {"planted": [True], "healed": [False]}
     verdicts = [{"spot": 1, "verdict": "healed", "belongs_to": [0]}]
     (tmp_path / "0001-healed-1.json").write_text(json.dumps(healed | {"verdicts": verdicts}))
     runner.main(["score", "--folder", str(tmp_path), "--seeds", "1", "101", "102"])
