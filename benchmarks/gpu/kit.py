@@ -104,6 +104,8 @@ def parse() -> argparse.Namespace:
 
 def names_in(path: Path) -> set[str]:
     """The names of packages in a file, one a line, with or without a version."""
+    if not path.exists():  # where the system has no letters for the name, opening it fails in another way
+        raise InputError(f"--has: {path}: No such file or directory")
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
